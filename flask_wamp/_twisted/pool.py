@@ -1,0 +1,205 @@
+"""An elastic pool of threads that run views.
+
+At most ``base`` threads run at a time, which is also the fastest. A thread that is about to wait
+for an answer hands its place to a spare one and takes a place of its own back afterwards, so views
+that call views of the same process always find a thread. What would make the threads grow without
+limit, calls from outside, passes a :class:`Gate` first.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from ..errors import TooManyCalls
+from .reactor_queue import ReactorQueue
+
+#: Calls of one kind from outside that are started and unfinished at a time.
+GATE = 48
+#: How deep views may call views while the gates are full, without a thread being refused.
+NESTING = 5
+#: Seconds that a spare thread stays for the next call that waits.
+SPARE_LIFE = 30.0
+
+
+class Job(Protocol):
+    """Work with a part on a thread of the pool and a part on the reactor's."""
+
+    def run(self) -> None:
+        """Do the work, on a thread of the pool; an exception here is a defect of the job."""
+
+    def finish(self) -> None:
+        """Hand over the outcome, on the reactor's thread."""
+
+
+class _Local(threading.local):
+    pool: "ElasticPool | None" = None
+
+
+_local = _Local()
+
+
+@contextmanager
+def place_handed_over() -> Iterator[None]:
+    """Let another thread have this one's place in its pool, while this one waits.
+
+    :raises TooManyCalls: it is a pool's thread, and the pool may not grow any further.
+    """
+    pool = _local.pool
+    if pool is None:
+        yield
+        return
+    pool.give_place()
+    try:
+        yield
+    finally:
+        pool.take_place()
+
+
+class ElasticPool:
+    """Runs jobs on threads, and finishes them on the reactor's thread, many at a turn.
+
+    :param base: threads that run at a time.
+    :param finished: takes what is to be done on the reactor's thread.
+    """
+
+    def __init__(self, base: int, finished: ReactorQueue) -> None:
+        self.base = base
+        self.cap = base + 2 * max(GATE, base) * NESTING
+        self._finished = finished
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._waiting = 0
+        self._parked = 0
+        self._wake_ups: SimpleQueue[None] = SimpleQueue()
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start the base threads."""
+        with self._lock:
+            for _ in range(self.base):
+                self._start_thread()
+
+    def submit(self, job: Job) -> None:
+        """Run *job* as soon as a thread is free."""
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        """Let every thread end after the job that it runs."""
+        with self._lock:
+            self._stopped = True
+            for _ in range(self._threads):
+                self._jobs.put(None)
+            for _ in range(self._parked):
+                self._wake_ups.put(None)
+            self._parked = 0
+
+    def _start_thread(self) -> None:
+        self._threads += 1
+        threading.Thread(target=self._work, name="flask-wamp view", daemon=True).start()
+
+    def _work(self) -> None:
+        _local.pool = self
+        jobs, finished = self._jobs, self._finished
+        while True:
+            job = jobs.get()
+            if job is None:
+                break
+            job.run()
+            finished.put(job.finish)
+            # Not to keep the job's arguments alive while waiting for the next one.
+            del job
+            if self._running() > self.base and not self._park():
+                return
+        with self._lock:
+            self._threads -= 1
+
+    def _running(self) -> int:
+        return self._threads - self._waiting - self._parked
+
+    def _park(self) -> bool:
+        """Wait for a place, as a spare thread; False when there was none for long."""
+        with self._lock:
+            if self._running() <= self.base or self._stopped:
+                return True
+            self._parked += 1
+        while True:
+            try:
+                self._wake_ups.get(timeout=SPARE_LIFE)
+            except Empty:
+                with self._lock:
+                    if self._wake_ups.empty():
+                        self._parked -= 1
+                        self._threads -= 1
+                        return False
+            else:
+                return True
+
+    def give_place(self) -> None:
+        """Let another thread have the place of this one, which is about to wait.
+
+        :raises TooManyCalls: the pool may not grow any further.
+        """
+        with self._lock:
+            if self._parked:
+                self._parked -= 1
+                self._wake_ups.put(None)
+            elif self._threads < self.cap:
+                self._start_thread()
+            else:
+                raise TooManyCalls(
+                    f"{self._waiting} views of this process wait for answers already, and no "
+                    f"thread above {self.cap} is started: call less deep, or raise WAMP_THREADS"
+                )
+            self._waiting += 1
+
+    def take_place(self) -> None:
+        """Run again, after the wait, beside whoever has the place by now."""
+        with self._lock:
+            self._waiting -= 1
+
+
+class Gate:
+    """Lets a limited number of calls from outside into the pool; the others wait without a thread.
+
+    Used on the reactor's thread only, so it needs no lock.
+
+    :param width: calls that are started and unfinished at a time.
+    :param queue: calls that may wait; one more is refused.
+    """
+
+    def __init__(self, pool: ElasticPool, width: int, queue: int) -> None:
+        self._pool = pool
+        self._width = width
+        self._queue = queue
+        self._open = 0
+        self._waiting: deque[Job] = deque()
+
+    def admit(self, job: Job) -> bool:
+        """Start *job*, or let it wait; False when too many wait already."""
+        if self._open < self._width:
+            self._open += 1
+            self._pool.submit(job)
+            return True
+        if len(self._waiting) >= self._queue:
+            return False
+        self._waiting.append(job)
+        return True
+
+    def leave(self) -> None:
+        """A job that was admitted has finished: the next one may start."""
+        if self._waiting:
+            self._pool.submit(self._waiting.popleft())
+        else:
+            self._open -= 1
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a *job* that still waits out of the queue; False when it has started."""
+        try:
+            self._waiting.remove(job)
+        except ValueError:
+            return False
+        return True

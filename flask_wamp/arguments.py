@@ -1,0 +1,62 @@
+"""Do a call's arguments fit the view's signature? Answered before the view runs."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .errors import INVALID_ARGUMENT, ApplicationError
+
+_QUOTED_NAME = re.compile(r"'([^']+)'")
+_SIMPLE = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+class Arguments:
+    """A function's parameters, prepared once so that the check of a call costs next to nothing."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._signature = inspect.signature(function)
+        parameters = list(self._signature.parameters.values())
+        self.names = frozenset(
+            p.name for p in parameters if p.kind in (_SIMPLE, inspect.Parameter.KEYWORD_ONLY)
+        )
+        self.takes_any_keyword = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+        self._simple = all(p.kind is _SIMPLE for p in parameters)
+        self._required = sum(p.default is inspect.Parameter.empty for p in parameters)
+        self._positional = [
+            p.name for p in parameters if p.kind in (_SIMPLE, inspect.Parameter.POSITIONAL_ONLY)
+        ]
+
+    def check(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Refuse arguments that do not fit.
+
+        :raises ApplicationError: ``wamp.error.invalid_argument``, naming the parameter.
+        """
+        if not kwargs and self._simple and self._required <= len(args) <= len(self._positional):
+            return
+        self.bind(args, kwargs)
+
+    def bind(self, args: list[Any], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+        """Return the arguments by the parameters that take them.
+
+        :raises ApplicationError: ``wamp.error.invalid_argument``, naming the parameter.
+        """
+        try:
+            return self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise self._misfit(str(error), args) from None
+
+    def _misfit(self, reason: str, args: list[Any]) -> ApplicationError:
+        if reason == "too many positional arguments":
+            names = ", ".join(self._positional) or "none"
+            reason = f"{reason}: takes {len(self._positional)} ({names}), got {len(args)}"
+        named = _QUOTED_NAME.search(reason)
+        return invalid_argument(reason, named[1] if named else None)
+
+
+def invalid_argument(reason: str, parameter: str | None = None) -> ApplicationError:
+    """Return the error for arguments that do not fit, naming the *parameter* where it is known."""
+    keywords: dict[str, Any] = {"status": 400, "description": reason}
+    if parameter is not None:
+        keywords["parameter"] = parameter
+    return ApplicationError(INVALID_ARGUMENT, reason, **keywords)

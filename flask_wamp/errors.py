@@ -1,0 +1,190 @@
+"""Everything this package raises, and the error URIs it speaks.
+
+.. code-block:: text
+
+    WAMPError
+    ├── ConfigError (ValueError)        a configuration value was refused
+    ├── DeclarationError (ValueError)   a duplicate or invalid URI, where it was declared
+    ├── SetupError (RuntimeError)       no extension, no app, or a step out of order
+    ├── BlockingCallError (RuntimeError) a blocking call from the reactor thread
+    ├── PayloadError (TypeError)        a value that no serializer can carry
+    ├── ApplicationError                raised in a view, it answers the call under its URI
+    ├── TooManyCalls                    no thread is left for a view to wait in
+    ├── RegistrationFailed              the router refused procedures or subscriptions
+    ├── CallTimeout (TimeoutError)      no answer within the timeout
+    ├── NotConnected (ConnectionError)  no session, or it was lost while waiting
+    └── RemoteError                     the answer to a call or publish was an error
+        ├── NoSuchProcedure             wamp.error.no_such_procedure
+        ├── NotAuthorized               wamp.error.not_authorized, authorization_failed
+        ├── InvalidArgument             wamp.error.invalid_argument
+        └── Canceled                    wamp.error.canceled
+
+A view raises an :class:`ApplicationError` of its own, or an exception class declared with
+``@wamp.error(uri)``, to answer a call with that URI. This module uses the standard library only.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+INVALID_ARGUMENT = "wamp.error.invalid_argument"
+NOT_AUTHORIZED = "wamp.error.not_authorized"
+AUTHORIZATION_FAILED = "wamp.error.authorization_failed"
+NOT_FOUND = "wamp.error.not_found"
+NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
+CANCELED = "wamp.error.canceled"
+RUNTIME_ERROR = "wamp.error.runtime_error"
+TIMEOUT = "wamp.error.timeout"
+CONFLICT = "wamp.error.conflict"
+UNAVAILABLE = "wamp.error.unavailable"
+REDIRECT = "wamp.error.redirect"
+INVALID_PAYLOAD = "wamp.error.invalid_payload"
+PAYLOAD_SIZE_EXCEEDED = "wamp.error.payload_size_exceeded"
+
+#: HTTP status → error URI, for ``HTTPException`` and for statuses that a view returns.
+URI_BY_STATUS: Mapping[int, str] = {
+    400: INVALID_ARGUMENT,
+    401: NOT_AUTHORIZED,
+    403: NOT_AUTHORIZED,
+    404: NOT_FOUND,
+    405: "wamp.error.method_not_allowed",
+    408: TIMEOUT,
+    409: CONFLICT,
+    410: NOT_FOUND,
+    412: "wamp.error.precondition_failed",
+    413: PAYLOAD_SIZE_EXCEEDED,
+    415: INVALID_ARGUMENT,
+    422: INVALID_ARGUMENT,
+    429: "wamp.error.too_many_requests",
+    501: "wamp.error.not_implemented",
+    503: UNAVAILABLE,
+    504: TIMEOUT,
+}
+
+
+def uri_for_status(status: int) -> str:
+    """Return the error URI for an HTTP *status* of 300 and more.
+
+    Statuses that :data:`URI_BY_STATUS` does not name become ``wamp.error.redirect`` below 400,
+    ``wamp.error.invalid_argument`` below 500 and ``wamp.error.runtime_error`` from there up.
+    """
+    known = URI_BY_STATUS.get(status)
+    if known is not None:
+        return known
+    if status < 400:
+        return REDIRECT
+    return INVALID_ARGUMENT if status < 500 else RUNTIME_ERROR
+
+
+class WAMPError(Exception):
+    """The base of everything that this package raises."""
+
+
+class ConfigError(WAMPError, ValueError):
+    """A configuration value was refused; the text names key, value and remedy."""
+
+
+class DeclarationError(WAMPError, ValueError):
+    """A procedure, subscription or error was declared under a duplicate or invalid URI."""
+
+
+class SetupError(WAMPError, RuntimeError):
+    """The extension is not set up for what was asked; the text says what to do."""
+
+
+class BlockingCallError(WAMPError, RuntimeError):
+    """A call that waits was made from the reactor thread, which must never wait."""
+
+
+class PayloadError(WAMPError, TypeError):
+    """A value cannot travel; the text names its type and where it stands."""
+
+
+class RegistrationFailed(WAMPError):
+    """The router refused to register procedures or to subscribe; the text names each."""
+
+
+class TooManyCalls(WAMPError):
+    """A view wants to wait for an answer, and no further thread may be started meanwhile."""
+
+
+class CallTimeout(WAMPError, TimeoutError):
+    """No answer came within the timeout; the call was canceled at the router."""
+
+
+class NotConnected(WAMPError, ConnectionError):
+    """There is no session to the router, or it was lost while an answer was awaited."""
+
+
+class ApplicationError(WAMPError):
+    """An error that a view answers a call with, under a URI of its own.
+
+    :param uri: the error URI, ``com.example.no_stock``.
+    :param args: the positional payload.
+    :param kwargs: the keyword payload.
+    """
+
+    def __init__(self, uri: str, /, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args)
+        self.uri = uri
+        self.kwargs = kwargs
+
+    def __str__(self) -> str:
+        return describe_error(self.uri, self.args, self.kwargs)
+
+
+class RemoteError(WAMPError):
+    """The answer to a call or to an acknowledged publish was an error (WAMP spec, 9.2.5).
+
+    :ivar uri: the error URI.
+    :ivar args: the positional payload, a tuple.
+    :ivar kwargs: the keyword payload, a dict.
+    """
+
+    _by_uri: ClassVar[dict[str, type["RemoteError"]]] = {}
+
+    def __init__(
+        self, uri: str, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(*args)
+        self.uri = uri
+        self.kwargs: dict[str, Any] = dict(kwargs or {})
+
+    def __init_subclass__(cls, *, uris: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        RemoteError._by_uri.update(dict.fromkeys(uris, cls))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.uri, self.args, self.kwargs)
+
+    def __str__(self) -> str:
+        return describe_error(self.uri, self.args, self.kwargs)
+
+    @staticmethod
+    def from_uri(
+        uri: str, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> "RemoteError":
+        """Return an instance of the subclass that stands for *uri*."""
+        return RemoteError._by_uri.get(uri, RemoteError)(uri, args, kwargs)
+
+
+class NoSuchProcedure(RemoteError, uris=(NO_SUCH_PROCEDURE,)):
+    """Nobody has registered the procedure."""
+
+
+class NotAuthorized(RemoteError, uris=(NOT_AUTHORIZED, AUTHORIZATION_FAILED)):
+    """The router, or the view, denied the call or publish."""
+
+
+class InvalidArgument(RemoteError, uris=(INVALID_ARGUMENT,)):
+    """The arguments do not fit the procedure."""
+
+
+class Canceled(RemoteError, uris=(CANCELED,)):
+    """The router canceled the call; its callee may have gone away."""
+
+
+def describe_error(uri: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """Return *uri* and the payload in one line, for logs and tracebacks."""
+    parts = [str(arg) for arg in args]
+    parts += [f"{key}={value!r}" for key, value in kwargs.items()]
+    return f"{uri}: {', '.join(parts)}" if parts else uri

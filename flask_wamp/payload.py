@@ -1,0 +1,140 @@
+"""What a view returns or sends, as values that JSON, MessagePack and CBOR can all carry."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from .errors import PayloadError
+
+MAX_DEPTH = 100
+MIN_INT = -(2**63)
+MAX_INT = 2**64 - 1
+
+_PLAIN = frozenset({bool, type(None), bytes})
+
+
+class JSONProvider(Protocol):
+    """The part of Flask's ``app.json`` that encoding needs."""
+
+    def dumps(self, obj: Any) -> str:
+        """Return *obj* as JSON text."""
+
+    def loads(self, s: str) -> Any:
+        """Return what the JSON text *s* says."""
+
+
+class _Unfit(Exception):
+    """A value that cannot travel, with the way to it, innermost step first."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.steps: list[str] = []
+
+
+def encode(value: Any, json: JSONProvider, *, what: str = "the value") -> Any:
+    """Return *value* as dicts, lists, str, numbers, bool, None and bytes.
+
+    These travel as they are; a tuple becomes a list, bytearray and memoryview become bytes, a
+    dict's keys become str as JSON has them. Anything else is what *json* makes of it.
+
+    :param what: names the value in the message.
+    :raises PayloadError: something in it cannot travel; the text names its type and place.
+    """
+    try:
+        return _encode(value, json, 0)
+    except _Unfit as unfit:
+        raise _payload_error(what, unfit) from unfit.__cause__
+
+
+def encode_arguments(
+    args: Iterable[Any], kwargs: Mapping[str, Any], json: JSONProvider
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional and keyword payload, each value encoded.
+
+    :raises PayloadError: a value cannot travel.
+    """
+    try:
+        return _encode_list(args, json, 0), _encode_dict(kwargs, json, 0)
+    except _Unfit as unfit:
+        raise _payload_error("argument ", unfit) from unfit.__cause__
+
+
+def _payload_error(what: str, unfit: _Unfit) -> PayloadError:
+    return PayloadError(f"{what}{''.join(reversed(unfit.steps))} cannot travel: {unfit}")
+
+
+def _encode(value: Any, json: JSONProvider, depth: int) -> Any:
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _encodable(value)
+    if kind is int:
+        if MIN_INT <= value <= MAX_INT:
+            return value
+        raise _Unfit("an int of more than 64 bits")
+    if kind in _PLAIN:
+        return value
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise _Unfit(f"the float {value}, which JSON does not have")
+    if depth >= MAX_DEPTH:
+        raise _Unfit(f"a {kind.__name__} nested over {MAX_DEPTH} deep")
+    if kind is dict:
+        return _encode_dict(value, json, depth + 1)
+    if kind is list or kind is tuple:
+        return _encode_list(value, json, depth + 1)
+    if kind is bytearray or kind is memoryview:
+        return bytes(value)
+    return _through_json(value, json, depth)
+
+
+def _encode_list(items: Iterable[Any], json: JSONProvider, depth: int) -> list[Any]:
+    encoded: list[Any] = []
+    try:
+        for item in items:
+            encoded.append(_encode(item, json, depth))  # noqa: PERF401 - its length is the index
+    except _Unfit as unfit:
+        unfit.steps.append(f"[{len(encoded)}]")
+        raise
+    return encoded
+
+
+def _encode_dict(items: Mapping[Any, Any], json: JSONProvider, depth: int) -> dict[str, Any]:
+    encoded: dict[str, Any] = {}
+    key: Any = None
+    try:
+        for key, item in items.items():
+            encoded[_encode_key(key)] = _encode(item, json, depth)
+    except _Unfit as unfit:
+        unfit.steps.append(f"[{key!r}]")
+        raise
+    return encoded
+
+
+def _encode_key(key: Any) -> str:
+    if type(key) is str:
+        return key if key.isascii() else _encodable(key)
+    if type(key) is bool:
+        return "true" if key else "false"
+    if key is None:
+        return "null"
+    if isinstance(key, str | int | float):
+        return str(key)
+    raise _Unfit(f"a dict key of type {type(key).__name__}")
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Unfit("a str with lone surrogates") from None
+    return text
+
+
+def _through_json(value: Any, json: JSONProvider, depth: int) -> Any:
+    """Return what the application's JSON provider makes of a *value* of another type."""
+    try:
+        plain = json.loads(json.dumps(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _Unfit(f"a {type(value).__name__} ({error})") from error
+    return _encode(plain, json, depth + 1)
