@@ -1,0 +1,124 @@
+"""The views: each one that stands under ``@wamp.callee`` is also a WAMP procedure."""
+
+from typing import Any
+
+from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from flask_app import db, polls
+from flask_app.extensions import wamp
+from flask_wamp import WAMPError
+
+bp = Blueprint("polls", __name__)
+
+
+@bp.get("/")
+def page() -> ResponseReturnValue:
+    """Show one poll, the newest unless ``?poll=`` names another."""
+    connection = db.connection()
+    poll_id = request.args.get("poll", type=int) or polls.newest(connection)
+    poll = polls.results(connection, poll_id)
+    try:
+        sentence = str(ask_summary(poll_id)["text"])
+    except (WAMPError, KeyError, TypeError):
+        sentence = ""  # the page is complete without the sentence
+    return render_template(
+        "page.html", poll=poll, others=polls.others(connection, poll_id), summary=sentence
+    )
+
+
+@bp.post("/polls")
+@wamp.callee("com.example.polls.create")
+def create(question: object = None, choices: object = None) -> ResponseReturnValue:
+    """Create a poll and tell the open pages about it."""
+    if request.method == "POST" and request.is_json:
+        body = json_object()
+        question, choices = body.get("question"), body.get("choices")
+    elif request.method == "POST":
+        question = request.form.get("question")
+        lines = request.form.get("choices", "").splitlines()
+        choices = [line for line in lines if line.strip()]
+    poll = polls.create(db.connection(), question, choices)
+    publish("com.example.polls.created", id=poll["id"], question=poll["question"])
+    return answer(poll)
+
+
+@bp.get("/polls/<int:poll_id>")
+@wamp.callee("com.example.polls.results")
+def results(poll_id: int) -> ResponseReturnValue:
+    """Return how a poll stands."""
+    return polls.results(db.connection(), poll_id)
+
+
+@bp.post("/polls/<int:poll_id>/votes")
+@wamp.callee("com.example.polls.vote")
+def vote(poll_id: int, choice: object = None) -> ResponseReturnValue:
+    """Count one vote and tell the open pages and the services about it."""
+    if request.method == "POST" and request.is_json:
+        choice = json_object().get("choice")
+    elif request.method == "POST":
+        choice = request.form.get("choice", type=int)
+    poll = polls.vote(db.connection(), poll_id, choice)
+    publish(f"com.example.polls.{poll_id}.results", **poll)
+    publish("com.example.polls.voted", poll_id=poll_id, choice=choice, total=poll["total"])
+    return answer(poll)
+
+
+@bp.get("/polls/<int:poll_id>/summary")
+@wamp.callee("com.example.polls.summary")
+def summary(poll_id: int) -> ResponseReturnValue:
+    """Return what the summary service says about a poll."""
+    polls.results(db.connection(), poll_id)  # an unknown poll is 404, not 503
+    try:
+        return ask_summary(poll_id)
+    except WAMPError as error:
+        current_app.logger.warning("No summary of poll %s: %s", poll_id, error)
+        abort(503, "The summary service does not answer right now.")
+
+
+def ask_summary(poll_id: int) -> dict[str, Any]:
+    """Ask the summary service, a program of its own, about a poll."""
+    reply: dict[str, Any] = g.wampy.call("com.example.summary.poll", poll_id)
+    return reply
+
+
+def publish(topic: str, **details: Any) -> None:
+    """Publish a change that is in the database by now.
+
+    That the router is away must not make an error of it: the pages fetch the results again as
+    soon as they are connected.
+    """
+    try:
+        g.wampy.publish(topic, **details)
+    except WAMPError as error:
+        current_app.logger.warning("Nothing published to %s: %s", topic, error)
+
+
+def answer(poll: polls.Results) -> ResponseReturnValue:
+    """Answer a change: with the results or, to a browser's form, with the way to the page."""
+    if wants_json():
+        return poll
+    return redirect(url_for("polls.page", poll=poll["id"]), 303)
+
+
+def wants_json() -> bool:
+    """Tell whether to answer with data, not with a page.
+
+    Pages are for browsers.  They send forms and say that they accept ``text/html``; a client
+    that says neither gets JSON.
+    """
+    if request.method == "CALL" or request.is_json:
+        return True
+    formats = ["application/json", "text/html"]
+    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        formats.reverse()
+    # best_match() takes the first of equals, and the default if there is no Accept header.
+    return request.accept_mimetypes.best_match(formats, formats[0]) == "application/json"
+
+
+def json_object() -> dict[str, Any]:
+    """Return the JSON object in the body of the request."""
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        abort(400, "The body has to be a JSON object.")
+    return body
