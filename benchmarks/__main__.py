@@ -1,0 +1,80 @@
+"""Run every measurement against one node, and print the medians and their ratios."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from flask_wamp.node import CrossbarNode
+
+from .http_load import requests_per_second
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = 5
+
+Figures = Mapping[str, Sequence[float]]
+
+
+def node_config() -> dict[str, Any]:
+    """Return the single node's configuration with the measured application in it."""
+    config: dict[str, Any] = json.loads((ROOT / "crossbar_config/single_node.json").read_text())
+    router, views, bare = config["workers"]
+    for worker in (router, views, bare):
+        worker["options"]["pythonpath"] = [str(ROOT)]
+    router["components"][0]["classname"] = "benchmarks.app.Web"
+    web = router["transports"][0]["paths"]["/"]
+    web["module"], web["object"] = "benchmarks.app", "app"
+    views["components"][0]["classname"] = "benchmarks.app.Views"
+    bare["components"][0]["classname"] = "benchmarks.app.Bare"
+    return config
+
+
+def ratio(figures: Figures, name: str, base: str) -> float:
+    """Return the median of the ratios, round by round, so that drift cancels out."""
+    return median(a / b for a, b in zip(figures[name], figures[base], strict=True))
+
+
+def print_row(name: str, figures: Figures, key: str, base: str, unit: str, scale: float) -> None:
+    """Print a figure and its ratio to *base*."""
+    print(
+        f"{name:<46}{median(figures[key]) * scale:>10,.0f} {unit:<5}{ratio(figures, key, base):>8.2f}"
+    )
+
+
+def main() -> None:
+    """Start the node, measure, and print the table."""
+    with CrossbarNode(node_config()) as node:
+        socket = node.backend_url.removeprefix("unix:")
+        client = subprocess.run(
+            [sys.executable, "-m", "benchmarks.client", socket],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        figures: dict[str, list[float]] = json.loads(client.stdout)
+        for _ in range(ROUNDS):
+            for path in ("/plain", "/call"):
+                figures.setdefault(path, []).append(requests_per_second(node.port, path))
+    bare, flask, routed = "com.bench.bare", "com.bench.flask", "com.bench.routed"
+    print(f"{'':<46}{'median':>10}{'':<6}{'ratio':>8}")
+    for name, uri in (
+        ("bare Autobahn component", bare),
+        ("Flask procedure", flask),
+        ("Flask procedure that is a route", routed),
+    ):
+        print_row(f"{name}, serial", figures, f"serial {uri}", f"serial {bare}", "us", 1e6)
+        print_row(f"{name}, 64 in flight", figures, f"parallel {uri}", f"parallel {bare}", "/s", 1)
+    print_row("HTTP view without a call, 16 connections", figures, "/plain", "/plain", "/s", 1)
+    print_row("HTTP view with one call", figures, "/call", "/plain", "/s", 1)
+    acknowledged, fast = "publish acknowledged", "publish unacknowledged"
+    print_row("publishes of a view, acknowledged", figures, acknowledged, acknowledged, "/s", 1)
+    print_row("publishes of a view, not acknowledged", figures, fast, acknowledged, "/s", 1)
+    print("ratio: to the first row of the same kind, median of the rounds")
+
+
+if __name__ == "__main__":
+    main()
