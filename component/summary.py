@@ -45,4 +45,5 @@ def sentence(results: dict[str, Any]) -> str:
     votes = "1 vote" if total == 1 else f"{total} votes"
     if len(leaders) > 1:
         return f"{' and '.join(leaders)} are level at {most} of {votes}."
-    return f"{leaders[0]} leads with {round(100 * most / total)} % of {votes}."
+    percent = (200 * most + total) // (2 * total)  # rounds half up, as the page does
+    return f"{leaders[0]} leads with {percent} % of {votes}."

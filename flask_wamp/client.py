@@ -53,7 +53,7 @@ class Client:
             raise known from error
 
     def publish(
-        self, topic: str, *args: Any, acknowledge: bool = True, **kwargs: Any
+        self, /, topic: str, *args: Any, acknowledge: bool = True, **kwargs: Any
     ) -> int | None:
         """Publish to *topic*; every subscriber gets the event, this process's included (spec, 9.1).
 
@@ -90,7 +90,7 @@ class Rpc:
             raise AttributeError(name)
         return Rpc(self._client, self._prefix, (*self._words, name))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the procedure; see :meth:`Client.call`."""
         prefix = self._prefix if len(self._words) == 1 else ""
         return self._client.call(prefix + ".".join(self._words), *args, **kwargs)

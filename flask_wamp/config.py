@@ -48,7 +48,11 @@ class Address:
             return cls(url, websocket=False, path=path)
         if parts.scheme not in ("ws", "wss", "rs", "rss"):
             raise ValueError("unknown scheme")
-        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+        try:
+            port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+        except ValueError:
+            # Its text quotes what may be part of a password.
+            raise ValueError("the port is not a number from 1 to 65535") from None
         if not parts.hostname or not port:
             raise ValueError("no host or no port")
         if parts.username or parts.password or parts.fragment:
@@ -115,7 +119,7 @@ def _address(key: str, value: Any) -> Address:
         return Address.parse(value)
     except ValueError as error:
         # What stands before an "@" may be a password, and configuration errors reach logs.
-        shown = re.sub(r"//[^/@]*@", "//***@", value)
+        shown = re.sub(r"//.*@", "//***@", value)
         raise _refuse(key, shown, f"{error}; {_URL_REMEDY}") from None
 
 

@@ -44,13 +44,16 @@ class AppSession(Session):
     """A session that gives an application in this process its link.
 
     :cvar application: where the Flask application is, ``"module:object"``: the application, or a
-        factory that takes no arguments.
+        factory that takes no arguments. ``"extra": {"application": ...}`` in the component's
+        configuration names it as well, without a subclass.
     """
 
     application: ClassVar[str] = ""
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
+        self._extra: dict[str, Any] = (config and config.extra) or {}
+        self._application = str(self._extra.get("application", self.application))
         self._reactor = running_reactor()
         self._queue = ReactorQueue(self._reactor.callFromThread)
         self._link = SessionLink(self._queue)
@@ -59,10 +62,10 @@ class AppSession(Session):
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
         try:
-            state = state_of(load_application(self.application))
+            state = state_of(load_application(self._application))
         except Exception as error:  # noqa: BLE001
             # Whatever keeps an application from loading, the node must not come up without it.
-            self.fail(f"cannot load the Flask application {self.application!r}", error)
+            self.fail(f"cannot load the Flask application {self._application!r}", error)
         else:
             state.slot.attach(self._link)
             self._state = state
@@ -123,7 +126,7 @@ class ViewsSession(AppSession):
         self.log.info(
             "flask-wamp: {count} procedures of {application} are registered",
             count=len(state.registry.procedures),
-            application=self.application,
+            application=self._application,
         )
 
 
@@ -139,9 +142,9 @@ class WebSession(AppSession):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
-        if config is not None and config.extra and "cbdir" in config.extra:
+        if "cbdir" in self._extra:
             # Sockets in the directory are open to everybody until they are made private.
-            Path(config.extra["cbdir"]).chmod(0o700)
+            Path(self._extra["cbdir"]).chmod(0o700)
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
@@ -175,7 +178,7 @@ class WebSession(AppSession):
         if missing:
             self.log.error(
                 "flask-wamp: {application} is not ready: nobody has registered {missing}",
-                application=self.application,
+                application=self._application,
                 missing=", ".join(sorted(missing)),
             )
 
@@ -201,7 +204,7 @@ class WebSession(AppSession):
         # A warning, because Crossbar tells everything else at "info", hundreds of lines of it.
         self.log.warn(  # noqa: G010 - a txaio logger
             "flask-wamp: {application} is ready at {pages}",
-            application=self.application,
+            application=self._application,
             pages=" ".join(pages),
         )
 

@@ -128,6 +128,9 @@ class ApplicationError(WAMPError):
         self.uri = uri
         self.kwargs = kwargs
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.uri, *self.args), vars(self)
+
     def __str__(self) -> str:
         return describe_error(self.uri, self.args, self.kwargs)
 

@@ -118,8 +118,13 @@ def _encode_key(key: Any) -> str:
         return "true" if key else "false"
     if key is None:
         return "null"
-    if isinstance(key, str | int | float):
-        return str(key)
+    # Not str(key), which an enumeration has its own words for.
+    if isinstance(key, str):
+        return _encodable(str.__str__(key))
+    if isinstance(key, int):
+        return int.__repr__(key)
+    if isinstance(key, float):
+        return float.__repr__(key)
     raise _Unfit(f"a dict key of type {type(key).__name__}")
 
 

@@ -1,7 +1,7 @@
 """The pipeline that HTTP runs, run for a call: guards, the view, error handlers, after_request."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -105,6 +105,11 @@ def _split(value: Any) -> tuple[Any, int | None]:
     if type(second) is int and 100 <= second <= 599:
         return body, second
     return value, None
+
+
+def _needs_response(body: Any) -> bool:
+    """Tell whether only Flask can say what *body* stands for: a response, headers, a stream."""
+    return isinstance(body, Response | tuple | Iterator) or callable(body)
 
 
 def _decoded(response: Response) -> Any:
@@ -212,7 +217,7 @@ class CallPipeline:
             if response.status_code >= 300:
                 raise _response_error(response, value, failure, guarded)
             body = _split(value)[0]
-            return body if untouched and not isinstance(body, Response) else _decoded(response)
+            return body if untouched and not _needs_response(body) else _decoded(response)
         finally:
             response.close()
 
@@ -236,6 +241,8 @@ class CallPipeline:
         try:
             return app.make_response(value)
         except TypeError:
+            if _needs_response(_split(value)[0]):
+                raise
             return app.response_class(status=_split(value)[1])
 
     def _environ(

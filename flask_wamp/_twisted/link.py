@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from twisted.python.threadable import isInIOThread
+
 from ..errors import BlockingCallError, CallTimeout, NotConnected
 from .pool import place_handed_over
 from .reactor_queue import ReactorQueue
@@ -90,7 +92,7 @@ class SessionLink:
             send(self._session, reply)
 
     def _wait(self, send: Callable[[Session, Reply], None], timeout: float, what: str) -> Any:
-        if threading.get_ident() == self._reactor_thread:
+        if threading.get_ident() == self._reactor_thread or isInIOThread():
             raise BlockingCallError(
                 f"{what} would block the reactor thread, which has to bring the answer: make it "
                 "from a view, a handler or another thread, twisted.internet.threads.deferToThread"

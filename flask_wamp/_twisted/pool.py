@@ -144,17 +144,22 @@ class ElasticPool:
         :raises TooManyCalls: the pool may not grow any further.
         """
         with self._lock:
-            if self._parked:
-                self._parked -= 1
-                self._wake_ups.put(None)
-            elif self._threads < self.cap:
-                self._start_thread()
-            else:
-                raise TooManyCalls(
-                    f"{self._waiting} views of this process wait for answers already, and no "
-                    f"thread above {self.cap} is started: call less deep, or raise WAMP_THREADS"
-                )
+            # A place that an earlier wait has left over may be free already.
+            if self._running() <= self.base:
+                self._fill_place()
             self._waiting += 1
+
+    def _fill_place(self) -> None:
+        if self._parked:
+            self._parked -= 1
+            self._wake_ups.put(None)
+        elif self._threads < self.cap:
+            self._start_thread()
+        else:
+            raise TooManyCalls(
+                f"{self._waiting} views of this process wait for answers already, and no "
+                f"thread above {self.cap} is started: call less deep, or raise WAMP_THREADS"
+            )
 
     def take_place(self) -> None:
         """Run again, after the wait, beside whoever has the place by now."""
