@@ -20,7 +20,10 @@ class Arguments:
         self.names = frozenset(
             p.name for p in parameters if p.kind in (_SIMPLE, inspect.Parameter.KEYWORD_ONLY)
         )
-        self.takes_any_keyword = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+        #: The name of ``**kwargs``, or None.
+        self.any_keyword = next(
+            (p.name for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD), None
+        )
         self._simple = all(p.kind is _SIMPLE for p in parameters)
         self._required = sum(p.default is inspect.Parameter.empty for p in parameters)
         self._positional = [

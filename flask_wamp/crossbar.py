@@ -12,9 +12,11 @@ import importlib
 import os
 import threading
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CloseDetails
 from flask import Flask
 from twisted.internet import tcp
@@ -33,7 +35,7 @@ from .errors import SetupError
 from .state import State, state_of
 
 #: Seconds that views which still run get to end, once the node stops.
-SHUTDOWN_GRACE = 1.5
+SHUTDOWN_GRACE = 1.0
 #: Seconds after which procedures that nobody has registered are named in the log.
 PATIENCE = 30.0
 #: Seconds in which a session that is lost turns out to be the node's own stop.
@@ -155,15 +157,18 @@ class WebSession(AppSession):
 
     @inlineCallbacks
     def _watch_registrations(self, state: State) -> Any:
-        """Announce the page once every procedure is registered, whoever serves it."""
-        missing = {*state.registry.resolved(state.config.uri_prefix), *self.awaited}
+        """Announce the page once a process has registered every procedure, whoever it is."""
+        own = state.registry.resolved(state.config.uri_prefix)
+        missing = {*own, *self.awaited}
 
         @inlineCallbacks
         def look(*_registration: Any) -> Any:
             for uri in sorted(missing):
                 if (yield self.call("wamp.registration.lookup", uri)) is not None:
                     missing.discard(uri)
-            if not missing and not all_there.called:
+            if missing or all_there.called:
+                return
+            if (yield self._served_by_one(own)) and not all_there.called:
                 all_there.callback(None)
 
         all_there: Deferred[None] = Deferred()
@@ -171,16 +176,35 @@ class WebSession(AppSession):
         watch = yield self.subscribe(look, "wamp.registration.on_create")
         all_there.addCallback(lambda _: watch.unsubscribe())
         all_there.addErrback(self._announcement_failed)
-        self._reactor.callLater(PATIENCE, self._complain, missing)
+        self._reactor.callLater(PATIENCE, self._complain, missing, all_there)
         yield look()
 
-    def _complain(self, missing: set[str]) -> None:
-        if missing:
-            self.log.error(
-                "flask-wamp: {application} is not ready: nobody has registered {missing}",
-                application=self._application,
-                missing=", ".join(sorted(missing)),
-            )
+    @inlineCallbacks
+    def _served_by_one(self, uris: Iterable[str]) -> Any:
+        """Tell whether a session has registered all *uris*.
+
+        One that was refused a procedure, because another service has it, is about to end its
+        process; until then each of its procedures is registered, by one of the two.
+        """
+        common: set[int] | None = None
+        for uri in uris:
+            registration = yield self.call("wamp.registration.lookup", uri)
+            try:
+                callees = yield self.call("wamp.registration.list_callees", registration)
+            except ApplicationError:
+                return False  # it has gone again
+            common = set(callees) if common is None else common & set(callees)
+        return common is None or bool(common)
+
+    def _complain(self, missing: set[str], all_there: "Deferred[None]") -> None:
+        if all_there.called:
+            return
+        nobody = f"nobody has registered {', '.join(sorted(missing))}"
+        self.log.error(
+            "flask-wamp: {application} is not ready: {reason}",
+            application=self._application,
+            reason=nobody if missing else "no process has registered all of its procedures",
+        )
 
     def _announcement_failed(self, failure: Failure) -> None:
         self.fail(f"cannot announce the page: {failure.getErrorMessage()}")

@@ -109,6 +109,8 @@ class WAMP:
 
         :raises DeclarationError: the URI is invalid or taken, or the class has one already.
         """
+        if callable(uri):
+            raise DeclarationError("name the URI: @wamp.error('com.example.no_stock')")
 
         def declare(exception: E) -> E:
             if not _is_exception_class(exception):

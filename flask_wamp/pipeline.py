@@ -102,7 +102,7 @@ def _split(value: Any) -> tuple[Any, int | None]:
     if not isinstance(value, tuple) or len(value) not in (2, 3):
         return value, None
     body, second = value[0], value[1]
-    if type(second) is int and 100 <= second <= 599:
+    if isinstance(second, int) and 100 <= second <= 599:
         return body, second
     return value, None
 
@@ -164,7 +164,7 @@ class CallPipeline:
         :raises ApplicationError: the arguments do not fit, or the answer was an error.
         """
         named = kwargs
-        if kwargs and not arguments.takes_any_keyword:
+        if kwargs and arguments.any_keyword is None:
             named = {key: value for key, value in kwargs.items() if key in arguments.names}
         bound = arguments.bind(args, named)
         values = {
@@ -181,10 +181,11 @@ class CallPipeline:
                 raise _no_path(route, values)
 
             def view() -> Any:
-                converted = request.view_args or {}
-                bound.arguments.update(
-                    {key: value for key, value in converted.items() if key in arguments.names}
-                )
+                for key, value in (request.view_args or {}).items():
+                    if key in arguments.names:
+                        bound.arguments[key] = value
+                    elif arguments.any_keyword is not None:
+                        bound.arguments.setdefault(arguments.any_keyword, {})[key] = value
                 return route.function(*bound.args, **bound.kwargs)
 
             return self._dispatch(view)
@@ -240,7 +241,7 @@ class CallPipeline:
             return app.json.response(value)
         try:
             return app.make_response(value)
-        except TypeError:
+        except (TypeError, ValueError, RecursionError):
             if _needs_response(_split(value)[0]):
                 raise
             return app.response_class(status=_split(value)[1])

@@ -4,6 +4,7 @@
 const RETRY_MS = 2000;
 const ANSWER_MS = 15000;
 const SUMMARY_MS = 300;
+const SUMMARY_RETRY_MS = 5000;
 const WORDS = {
   live: "live",
   connecting: "connecting…",
@@ -90,13 +91,14 @@ async function refreshSummary() {
     summary.textContent = (await call("com.example.polls.summary", { poll_id: pollId })).text;
   } catch {
     summary.textContent = ""; // none is better than one about earlier votes
+    summaryChanged(SUMMARY_RETRY_MS); // the service may start after the page is live
   }
 }
 
 // Many votes at once ask for one summary.
-function summaryChanged() {
+function summaryChanged(delay = SUMMARY_MS) {
   clearTimeout(summaryTimer);
-  summaryTimer = setTimeout(() => session && refreshSummary(), SUMMARY_MS);
+  summaryTimer = setTimeout(() => session && refreshSummary(), delay);
 }
 
 function onResults({ argsDict }) {

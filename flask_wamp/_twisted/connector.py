@@ -85,6 +85,7 @@ class Connector:
         """End a session that is of no use, because of *reason*; the next attempt follows."""
         self._reason = self._reason or reason
         if self._session is not None and self._session.is_attached():
+            self._delay = LONGEST_DELAY
             self._session.leave()
             self._limit(LEAVE_TIMEOUT, reason)
         else:

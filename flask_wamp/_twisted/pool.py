@@ -91,8 +91,7 @@ class ElasticPool:
         """Let every thread end after the job that it runs."""
         with self._lock:
             self._stopped = True
-            for _ in range(self._threads):
-                self._jobs.put(None)
+            self._jobs.put(None)
             for _ in range(self._parked):
                 self._wake_ups.put(None)
             self._parked = 0
@@ -107,6 +106,8 @@ class ElasticPool:
         while True:
             job = jobs.get()
             if job is None:
+                # For the next thread: their number may still grow.
+                jobs.put(None)
                 break
             job.run()
             finished.put(job.finish)

@@ -177,9 +177,10 @@ class Session(ApplicationSession):
         except Exception as error:
             # Whatever kept the message from going out is the waiting thread's to know.
             self._replies.pop(request, None)
-            if reply is None:
+            if reply is not None:
+                reply.fail(_send_error(error))
+            elif not isinstance(error, TransportLost):
                 raise
-            reply.fail(_send_error(error))
 
     def _answer_to_nobody_of_ours(self, msg: Any) -> None:
         """Hand Autobahn the answers to its own requests; drop one to a call that was given up."""
