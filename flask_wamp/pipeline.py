@@ -179,6 +179,9 @@ class CallPipeline:
         with context:
             if request.routing_exception is not None or request.endpoint != route.endpoint:
                 raise _no_path(route, values)
+            for key, value in (request.view_args or {}).items():
+                if _was_bent(values.get(key), value):
+                    raise _unfit_values({key: values[key]})
 
             def view() -> Any:
                 for key, value in (request.view_args or {}).items():
@@ -297,11 +300,22 @@ def _host_of(app: Flask) -> str:
     return str(app.config.get("SERVER_NAME") or trusted[0].lstrip("."))
 
 
+def _was_bent(sent: Any, converted: Any) -> bool:
+    """Tell whether a converter made another number of the one *sent*, an int of 1.5 or of True."""
+    if not isinstance(sent, int | float) or not isinstance(converted, int | float):
+        return False
+    return converted != sent or isinstance(sent, bool) is not isinstance(converted, bool)
+
+
 def _no_path(route: Route, values: dict[str, Any]) -> ApplicationError:
     """Return the error for *values* that fit none of the route's rules."""
     missing = sorted(route.variables - values.keys())
     if missing:
         return invalid_argument(f"missing a required argument: {missing[0]!r}", missing[0])
+    return _unfit_values(values)
+
+
+def _unfit_values(values: dict[str, Any]) -> ApplicationError:
     given = ", ".join(f"{key}={value!r}" for key, value in sorted(values.items()))
     name = next(iter(sorted(values)), None)
     return invalid_argument(f"no URL of this view fits {given}"[:500], name)

@@ -2,7 +2,7 @@
 
 ``crossbar_node`` is the node of ``.crossbar/config.json``, or of the file that the ini option
 ``crossbar_config`` names, started once for the test session, in a directory and on a port of its
-own. For further nodes, use :class:`flask_wamp.node.CrossbarNode` as a context manager.
+own, with the environment of the test process. For further nodes, use :class:`flask_wamp.node.CrossbarNode` as a context manager.
 """
 
 from collections.abc import Iterator

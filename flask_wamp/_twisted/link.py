@@ -107,6 +107,8 @@ class SessionLink:
                 self._queue.put(lambda: self._begin(send, reply))
                 return reply.result(timeout)
         except TimeoutError:
+            # What was not sent yet is not sent any more, what was sent is canceled.
+            reply.fail(TimeoutError())
             self._queue.put(lambda: _give_up(reply))
             raise CallTimeout(f"{what} was not answered within {timeout:g} s") from None
         finally:
@@ -114,6 +116,5 @@ class SessionLink:
 
 
 def _give_up(reply: Reply) -> None:
-    reply.fail(TimeoutError())
     if reply.session is not None:
         reply.session.cancel(reply)

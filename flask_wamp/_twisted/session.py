@@ -6,14 +6,15 @@ which the caller's true identity is read. This session takes Invocation, Event, 
 and Error messages before that, and lets Autobahn do handshake, registration and subscription.
 """
 
+import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, Protocol
 
 from autobahn.exception import PayloadExceededError
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp import message
-from autobahn.wamp.exception import SerializationError, TransportLost
+from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.types import CloseDetails
 
 from ..errors import (
@@ -28,7 +29,10 @@ from ..link import CallResult
 
 
 class Reply(Future[Any]):
-    """What a thread waits for: the answer to a call, or the acknowledgment of a publish."""
+    """What a thread waits for: the answer to a call, or the acknowledgment of a publish.
+
+    The first outcome counts, whichever thread it comes from.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,12 +42,12 @@ class Reply(Future[Any]):
 
     def succeed(self, value: Any) -> None:
         """Give the waiting thread *value*, unless it has given up."""
-        if not self.done():
+        with contextlib.suppress(InvalidStateError):
             self.set_result(value)
 
     def fail(self, error: Exception) -> None:
         """Raise *error* in the waiting thread, unless it has given up."""
-        if not self.done():
+        with contextlib.suppress(InvalidStateError):
             self.set_exception(error)
 
 
@@ -112,10 +116,9 @@ class Session(ApplicationSession):
         """Answer the invocation *request* with *value*."""
         try:
             self._reply(message.Yield(request, args=[value]))
-        except SerializationError as error:
-            self.refuse(request, ApplicationError(INVALID_PAYLOAD, str(error)))
-        except PayloadExceededError as error:
-            self.refuse(request, ApplicationError(PAYLOAD_SIZE_EXCEEDED, str(error)))
+        except Exception as error:  # noqa: BLE001
+            # Serializers raise errors of their own; a call without an answer helps nobody.
+            self.refuse(request, ApplicationError(_unfit_uri(error), str(error)))
 
     def refuse(self, request: int, error: ApplicationError) -> None:
         """Answer the invocation *request* with *error*."""
@@ -124,13 +127,10 @@ class Session(ApplicationSession):
             self._reply(
                 message.Error(kind, request, error.uri, args=list(error.args), kwargs=error.kwargs)
             )
-        except (SerializationError, PayloadExceededError) as unfit:
-            uri = (
-                PAYLOAD_SIZE_EXCEEDED
-                if isinstance(unfit, PayloadExceededError)
-                else INVALID_PAYLOAD
-            )
-            self._reply(message.Error(kind, request, uri, args=[f"the error {error.uri}: {unfit}"]))
+        except Exception as unfit:  # noqa: BLE001
+            # As above.
+            text = f"the error {error.uri}: {unfit}"
+            self._reply(message.Error(kind, request, _unfit_uri(unfit), args=[text]))
 
     def onMessage(self, msg: Any) -> None:
         """Take the messages that carry payload; Autobahn takes the others."""
@@ -205,7 +205,8 @@ class Session(ApplicationSession):
     def _reply(self, msg: Any) -> None:
         # The router told the caller when the transport went away.
         if self._transport is not None and self._session_id is not None:
-            self._transport.send(msg)
+            with contextlib.suppress(TransportLost):
+                self._transport.send(msg)
 
     def _end(self, reason: str) -> None:
         replies, self._replies = self._replies, {}
@@ -221,11 +222,16 @@ _GIVEN_UP = (message.Call.MESSAGE_TYPE, message.Publish.MESSAGE_TYPE)
 
 
 def _send_error(error: Exception) -> Exception:
-    if isinstance(error, SerializationError):
-        return PayloadError(str(error))
+    if isinstance(error, TransportLost):
+        return NotConnected("the message could not be sent: the transport was lost")
     if isinstance(error, PayloadExceededError):
         return RemoteError.from_uri(PAYLOAD_SIZE_EXCEEDED, [str(error)])
-    return NotConnected(f"the message could not be sent: {str(error) or type(error).__name__}")
+    return PayloadError(f"the message could not be sent: {str(error) or type(error).__name__}")
+
+
+def _unfit_uri(error: Exception) -> str:
+    is_too_big = isinstance(error, PayloadExceededError)
+    return PAYLOAD_SIZE_EXCEEDED if is_too_big else INVALID_PAYLOAD
 
 
 def caller_of(invocation: message.Invocation) -> tuple[int | None, str | None, str | None]:

@@ -1,0 +1,94 @@
+"""A program for the tests: a Flask application that votes over WAMP, at a node that runs.
+
+``python -m tests.app.wamp_voters URL COUNT`` tries what the node has to refuse, says "ready", votes
+once a line comes in, and prints what it saw when all votes, its own and others', are published.
+"""
+
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask, g
+
+from flask_wamp import WAMP, RemoteError
+
+LIMIT = 60.0
+
+app = Flask(__name__)
+app.config["WAMP_TIMEOUT"] = LIMIT
+wamp = WAMP()
+published: list[int] = []
+all_published = threading.Event()
+
+
+@wamp.consume(topic="com.example.polls.1.results")
+def follow(total: int, **_results: Any) -> None:
+    """Keep the totals; one process's may overtake another's."""
+    published.append(total)
+    if len(published) == 200:
+        all_published.set()
+
+
+def refusal(uri: str, **arguments: object) -> list[object]:
+    """Return URI and text of the error that a call is answered with."""
+    try:
+        return ["answered", g.wampy.call(uri, **arguments)]
+    except RemoteError as error:
+        return [error.uri, error.args[0]]
+
+
+def vote(number: int) -> int:
+    """Vote, and return the total with the vote."""
+    with app.app_context():
+        total: int = g.wampy.call("com.example.polls.vote", poll_id=1, choice=1 + number % 4)[
+            "total"
+        ]
+        return total
+
+
+def summary_of_all() -> dict[str, Any]:
+    """Return the summary once the service has seen every vote, or the last one at the limit."""
+    deadline = time.monotonic() + LIMIT
+    while True:
+        with app.app_context():
+            summary: dict[str, Any] = g.wampy.call("com.example.polls.summary", poll_id=1)
+        if summary["votes_seen"] >= 200 or time.monotonic() > deadline:
+            return summary
+
+
+def main(url: str, count: int) -> None:
+    """Vote *count* times, from as many threads."""
+    app.config["WAMP_URL"] = url
+    wamp.init_app(app)
+    wamp.start(app)
+    with app.app_context():
+        refused = {
+            "unknown": refusal("com.example.polls.vote", poll_id=99, choice=1),
+            "empty": refusal("com.example.polls.create", question="", choices=["a", "b"]),
+            "long": refusal("com.example.polls.create", question="x" * 10_000, choices=["a", "b"]),
+        }
+    print("ready", flush=True)  # noqa: T201
+    sys.stdin.readline()
+    with ThreadPoolExecutor(count) as threads:
+        totals = list(threads.map(vote, range(count)))
+    complete = all_published.wait(LIMIT)
+    summary = summary_of_all()
+    wamp.stop(app)
+    print(  # noqa: T201
+        json.dumps(
+            {
+                "refused": refused,
+                "totals": totals,
+                "published": published,
+                "complete": complete,
+                "summary": summary,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

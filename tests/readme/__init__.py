@@ -1,0 +1,1 @@
+"""The README is run: every command and every block of code."""

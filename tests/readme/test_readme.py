@@ -1,0 +1,213 @@
+"""Every command and block of code of the README, run as a reader would."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser
+
+from flask_wamp.config import WampConfig
+from flask_wamp.errors import URI_BY_STATUS
+from flask_wamp.node import READY, CrossbarNode, free_port
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PORT = free_port()
+
+#: Each block by its file's name, or by its text, with a free port in place of 8080.
+BLOCKS = {
+    name or text.strip(): text
+    for _language, name, text in BLOCK.findall(README.replace("8080", str(PORT)))
+}
+
+
+DRAWING = next(name for name in BLOCKS if "router worker" in name)
+
+
+def wait_for_line(process: "subprocess.Popen[str]", text: str) -> str:
+    """Return the first line of *process* that has *text* in it."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"no line with {text!r} in:\n" + "".join(lines))
+
+
+def end(process: "subprocess.Popen[str]") -> int:
+    """Interrupt *process* and its children, as Ctrl-C does, and return its exit code."""
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=20)
+    return process.returncode
+
+
+def run(command: str, directory: Path, **environment: str) -> "subprocess.Popen[str]":
+    """Start *command* in *directory*, in a process group of its own."""
+    return subprocess.Popen(
+        shlex.split(command),
+        cwd=directory,
+        env={**os.environ, **environment},
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the README's files in it."""
+    directory = tmp_path_factory.mktemp("readme")
+    for name, text in BLOCKS.items():
+        if re.fullmatch(r"[\w./]+\.(py|json|js)", name):
+            path = directory / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def node(project: Path) -> Iterator[None]:
+    """The README's node, started with the README's command."""
+    process = run(BLOCKS["node"], project)
+    try:
+        wait_for_line(process, READY)
+        yield
+    finally:
+        assert end(process) == 0
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout as a reader has it, with what `make` has brought already."""
+    directory = tmp_path_factory.mktemp("clone") / "flask-wamp"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(directory)], check=True)
+    for brought in ("build/js", "flask_app/static/vendor"):
+        shutil.copytree(ROOT / brought, directory / brought, symlinks=True)
+    return directory
+
+
+def environments() -> dict[str, str]:
+    """Let `make` in a clone use the environments that are there."""
+    peer = os.environ.get("WAMPY_PYTHON")
+    found = {"VENV": sys.prefix}
+    return {**found, "VENV_WAMPY": str(Path(peer).parents[1])} if peer else found
+
+
+def test_every_block_is_run_by_a_test_here() -> None:
+    """A block that is added to the README has to be run here as well."""
+    assert {re.sub(r"\d{4,}", "8080", name) for name in BLOCKS} == {
+        "make run",
+        "make test",
+        "app.py",
+        ".crossbar/config.json",
+        "node",
+        "curl http://127.0.0.1:8080/add/1/2",
+        "client.py",
+        "page.js",
+        "test_node.py",
+        DRAWING,
+    }
+
+
+@pytest.mark.node
+def test_the_application_answers_http(node: None) -> None:
+    command = next(name for name in BLOCKS if name.startswith("curl"))
+    url = shlex.split(command)[1]
+    assert json.load(urlopen(url)) == {"total": 3}
+
+
+@pytest.mark.node
+def test_the_client_calls_the_view(node: None, project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "client.py"], cwd=project, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("{'total': 3}\n", "")
+
+
+@pytest.mark.node
+@pytest.mark.browser
+def test_the_page_calls_and_is_told(node: None, browser: Browser) -> None:
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"http://127.0.0.1:{PORT}/add/0/0")
+    page.add_script_tag(content=(ROOT / "flask_app/static/vendor/wampy.min.js").read_text())
+    with page.expect_console_message(lambda message: message.text.startswith("live")):
+        page.evaluate("async () => {" + BLOCKS["page.js"] + "}")
+    page.close()
+    assert sorted(text for text in said if not text.startswith("Failed to load")) == [
+        "called: 3",
+        "live: 3",
+    ]
+
+
+@pytest.mark.node
+def test_the_readers_test_passes(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+         "--disable-plugin-autoload", "-p", "flask_wamp.pytest_plugin", "test_node.py"],
+        cwd=project, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.node
+def test_make_run_names_the_page(clone: Path) -> None:
+    port = str(free_port())
+    process = run("make run", clone, PORT=port, **environments())
+    try:
+        line = wait_for_line(process, READY)
+        url = line.split(" is ready at ")[1].strip()
+        assert url == f"http://127.0.0.1:{port}/"
+        assert b"<h1" in urlopen(url).read()
+    finally:
+        end(process)
+
+
+def test_make_test_runs_tests(clone: Path) -> None:
+    process = run("make test", clone, ARGS="-q tests/unit/test_uris.py", **environments())
+    output, _ = process.communicate(timeout=100)
+    assert re.search(r"\d+ passed", output), output
+    assert process.returncode == 0
+
+
+def test_every_configuration_key_is_documented() -> None:
+    keys = set(re.findall(r"^\| `(WAMP_\w+)` \|", README, re.MULTILINE))
+    assert keys == {"WAMP_URL", "WAMP_REALM", "WAMP_TIMEOUT", "WAMP_THREADS", "WAMP_URI_PREFIX"}
+    defaults = WampConfig.from_mapping({})
+    rows = dict(re.findall(r"^\| `(WAMP_\w+)` \|.*\| `?([^`|]+)`? \|$", README, re.MULTILINE))
+    assert rows == {
+        "WAMP_URL": defaults.address.url,
+        "WAMP_REALM": defaults.realm,
+        "WAMP_TIMEOUT": f"{defaults.timeout:g}",
+        "WAMP_THREADS": str(defaults.threads),
+        "WAMP_URI_PREFIX": defaults.uri_prefix or "none",
+    }
+
+
+def test_the_status_table_is_the_codes() -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \| `(wamp\.error\.\w+)` \|$", README, re.MULTILINE)
+    documented = {int(status): uri for row, uri in rows for status in row.split(", ")}
+    assert documented == dict(URI_BY_STATUS)
+
+
+def test_the_node_fixture_is_the_one_the_readme_shows(project: Path) -> None:
+    """The configuration of the README can be moved to a free port, as the plugin does."""
+    node = CrossbarNode(project / ".crossbar/config.json")
+    try:
+        assert node.url == f"http://127.0.0.1:{node.port}/"
+    finally:
+        node.remove()

@@ -1,0 +1,185 @@
+"""The ``WAMP_*`` keys."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_wamp import WAMP, ConfigError
+from flask_wamp.config import MAX_THREADS, Address, WampConfig
+from flask_wamp.state import state_of
+
+
+def read(**config: Any) -> WampConfig:
+    """Return what an application with this configuration gets."""
+    return WampConfig.from_mapping(config)
+
+
+def test_config_defaults() -> None:
+    config = read()
+    assert config.address == Address(
+        "ws://localhost:8080/ws", websocket=True, host="localhost", port=8080
+    )
+    assert config.realm == "realm1"
+    assert config.timeout == 10.0
+    assert config.threads == 8
+    assert config.uri_prefix == ""
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read().realm = "realm2"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("ws://h:1/ws", Address("ws://h:1/ws", websocket=True, host="h", port=1)),
+        ("ws://h/ws", Address("ws://h/ws", websocket=True, host="h", port=80)),
+        ("wss://h/ws", Address("wss://h/ws", websocket=True, tls=True, host="h", port=443)),
+        ("wss://h:99", Address("wss://h:99", websocket=True, tls=True, host="h", port=99)),
+        ("ws://[::1]:9/", Address("ws://[::1]:9/", websocket=True, host="::1", port=9)),
+        ("rs://h:8081", Address("rs://h:8081", websocket=False, host="h", port=8081)),
+        ("rss://h:8081", Address("rss://h:8081", websocket=False, tls=True, host="h", port=8081)),
+        ("unix:/run/r.sock", Address("unix:/run/r.sock", websocket=False, path="/run/r.sock")),
+        ("unix:///run/r.sock", Address("unix:///run/r.sock", websocket=False, path="/run/r.sock")),
+        ("unix:r.sock", Address("unix:r.sock", websocket=False, path="r.sock")),
+        ("unix://r.sock", Address("unix://r.sock", websocket=False, path="r.sock")),
+    ],
+)
+def test_config_url(url: str, address: Address) -> None:
+    assert read(WAMP_URL=url).address == address
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (("CROSSBAR_URL",), "CROSSBAR_URL"),
+        (("ROUTER_URL",), "ROUTER_URL"),
+        (("ROUTER_URL", "CROSSBAR_URL"), "CROSSBAR_URL"),
+        (("ROUTER_URL", "CROSSBAR_URL", "WAMP_URL"), "WAMP_URL"),
+    ],
+)
+def test_config_url_aliases_in_order(given: tuple[str, ...], taken: str) -> None:
+    config = {key: f"ws://{key.lower()}/ws" for key in given}
+    assert read(**config).address.url == f"ws://{taken.lower()}/ws"
+
+
+def test_config_none_leaves_the_next_alias() -> None:
+    assert read(WAMP_URL=None, ROUTER_URL="ws://router/").address.host == "router"
+    assert read(WAMP_REALM=None, REALM="two").realm == "two"
+
+
+def test_config_realm() -> None:
+    assert read(REALM="two").realm == "two"
+    assert read(REALM="two", WAMP_REALM="one").realm == "one"
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1, 10.5, 86_400])
+def test_config_timeout(seconds: float) -> None:
+    timeout = read(WAMP_TIMEOUT=seconds).timeout
+    assert timeout == seconds
+    assert type(timeout) is float
+
+
+@pytest.mark.parametrize("threads", [1, 8, MAX_THREADS])
+def test_config_threads(threads: int) -> None:
+    assert read(WAMP_THREADS=threads).threads == threads
+
+
+@pytest.mark.parametrize(
+    ("value", "prefix"),
+    [
+        ("", ""),
+        (None, ""),
+        ("com.example", "com.example."),
+        ("com.example.", "com.example."),
+        ("shop", "shop."),
+    ],
+)
+def test_config_uri_prefix(value: str | None, prefix: str) -> None:
+    assert read(WAMP_URI_PREFIX=value).uri_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("WAMP_URL", "http://h/", "use ws://HOST:PORT/PATH"),
+        ("WAMP_URL", "localhost:8080", "use ws://HOST:PORT/PATH"),
+        ("WAMP_URL", "", "use ws://HOST:PORT/PATH"),
+        ("WAMP_URL", "ws:///ws", "no host"),
+        ("WAMP_URL", "rs://h", "no port"),
+        ("WAMP_URL", "ws://h:99999/", "port is not a number"),
+        ("WAMP_URL", "ws://h:port/", "port is not a number"),
+        ("WAMP_URL", "ws://h/#x", "fragments"),
+        ("WAMP_URL", "unix:", "no path"),
+        ("WAMP_URL", "ws://[::1/", "use ws://HOST:PORT/PATH"),
+        ("WAMP_URL", 8080, "use ws://HOST:PORT/PATH"),
+        ("CROSSBAR_URL", "http://h/", "use ws://HOST:PORT/PATH"),
+        ("ROUTER_URL", "http://h/", "use ws://HOST:PORT/PATH"),
+        ("WAMP_REALM", "", "name a realm"),
+        ("WAMP_REALM", "realm 1", "name a realm"),
+        ("WAMP_REALM", "realm#1", "name a realm"),
+        ("WAMP_REALM", 1, "name a realm"),
+        ("REALM", "realm 1", "name a realm"),
+        ("WAMP_TIMEOUT", 0, "number of seconds above 0"),
+        ("WAMP_TIMEOUT", -1, "number of seconds above 0"),
+        ("WAMP_TIMEOUT", 86_401, "up to 86400"),
+        ("WAMP_TIMEOUT", float("nan"), "number of seconds above 0"),
+        ("WAMP_TIMEOUT", float("inf"), "number of seconds above 0"),
+        ("WAMP_TIMEOUT", "10", "number of seconds above 0"),
+        ("WAMP_TIMEOUT", True, "number of seconds above 0"),
+        ("WAMP_THREADS", 0, "whole number from 1"),
+        ("WAMP_THREADS", MAX_THREADS + 1, f"to {MAX_THREADS}"),
+        ("WAMP_THREADS", 2.0, "whole number from 1"),
+        ("WAMP_THREADS", "8", "whole number from 1"),
+        ("WAMP_THREADS", True, "whole number from 1"),
+        ("WAMP_URI_PREFIX", "com example", "dotted words"),
+        ("WAMP_URI_PREFIX", "com..example", "dotted words"),
+        ("WAMP_URI_PREFIX", ".", "dotted words"),
+        ("WAMP_URI_PREFIX", "wamp", "outside 'wamp.'"),
+        ("WAMP_URI_PREFIX", "wamp.error.", "outside 'wamp.'"),
+        ("WAMP_URI_PREFIX", 5, "dotted words"),
+    ],
+)
+def test_config_invalid_names_key_value_and_remedy(key: str, value: Any, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(**{key: value})
+    assert str(caught.value).startswith(f"{key} = {value!r} is invalid: ")
+    assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://alice:secret@h:8080/ws",
+        "ws://alice:sec@secret@h:8080/ws",
+        "ws://alice:sec/secret@h:8080/ws",
+        "ws://:secret@h:8080/ws",
+        "http://alice:secret@h:8080/ws",
+    ],
+)
+def test_config_password_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(WAMP_URL=url)
+    assert "secret" not in str(caught.value)
+    assert "sec" not in str(caught.value).partition("; ")[0]
+    assert "@h:8080/ws" in str(caught.value)
+
+
+def test_config_invalid_is_refused_in_init_app() -> None:
+    app = Flask("shop")
+    app.config["WAMP_TIMEOUT"] = -1
+    with pytest.raises(ConfigError, match="WAMP_TIMEOUT = -1"):
+        WAMP(app)
+    assert "wamp" not in app.extensions
+
+
+def test_config_of_the_application_is_read() -> None:
+    app = Flask("shop")
+    app.config.update(WAMP_REALM="two", WAMP_TIMEOUT=3, WAMP_THREADS=2, WAMP_URI_PREFIX="shop")
+    WAMP(app)
+    config = state_of(app).config
+    assert (config.realm, config.timeout, config.threads) == ("two", 3.0, 2)
+    assert config.uri_prefix == "shop."

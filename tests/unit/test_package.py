@@ -1,0 +1,85 @@
+"""What the package exports, and what importing it does."""
+
+import json
+from types import ModuleType
+
+import flask_wamp
+
+from .doubles import run_program
+
+EXPORTED = {
+    "ApplicationError",
+    "BlockingCallError",
+    "CallResult",
+    "CallTimeout",
+    "Canceled",
+    "ConfigError",
+    "DeclarationError",
+    "InvalidArgument",
+    "NoSuchProcedure",
+    "NotAuthorized",
+    "NotConnected",
+    "PayloadError",
+    "RegistrationFailed",
+    "RemoteError",
+    "SetupError",
+    "TooManyCalls",
+    "WAMP",
+    "WAMPError",
+    "event",
+    "invocation",
+}
+
+
+def test_package_exports() -> None:
+    """A name that comes or goes here is a change that users notice: see the changelog."""
+    names = {
+        name
+        for name, value in vars(flask_wamp).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert names == EXPORTED
+
+
+def test_package_exports_every_error() -> None:
+    errors = vars(flask_wamp.errors)
+    classes = {name for name, value in errors.items() if isinstance(value, type)}
+    assert {n for n in classes if issubclass(errors[n], Exception)} <= EXPORTED
+
+
+def test_package_import_loads_no_reactor() -> None:
+    """Nor does an application that is only declared and set up."""
+    printed = run_program(
+        """
+        import json, sys, threading
+        from flask import Flask, g
+        from flask_wamp import WAMP
+
+        app = Flask("shop")
+        wamp = WAMP(app)
+
+        @app.get("/")
+        @wamp.callee
+        def index():
+            return "x"
+
+        @wamp.consume(topic="com.example.x")
+        def handle():
+            pass
+
+        with app.app_context():
+            g.wampy.rpc
+        assert app.test_client().get("/").text == "x"
+        wamp.stop()
+        loaded = {name.partition(".")[0] for name in sys.modules}
+        heavy = {"twisted", "autobahn", "txaio", "zope", "crossbar", "asyncio", "multiprocessing"}
+        print(json.dumps([sorted(loaded & heavy), threading.active_count()]))
+        """
+    )
+    assert json.loads(printed) == [[], 1]
+
+
+def test_package_is_typed() -> None:
+    from importlib.resources import files
+
+    assert (files(flask_wamp) / "py.typed").is_file()
