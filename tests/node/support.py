@@ -1,0 +1,519 @@
+"""What the node tests are made of: configurations, peers, programs and waiting for conditions."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Self, TypeVar
+
+import pytest
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.twisted.websocket import (
+    WampWebSocketClientFactory,
+    WebSocketClientFactory,
+    WebSocketClientProtocol,
+)
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
+from autobahn.wamp.types import (
+    ComponentConfig,
+    PublishOptions,
+    RegisterOptions,
+    SubscribeOptions,
+)
+from twisted.internet.defer import DeferredList, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.python.failure import Failure
+
+from flask_wamp._twisted.reactor_thread import running_reactor
+from flask_wamp.node import CrossbarNode
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATIONS = ROOT / "crossbar_config"
+APPS = "tests.node.apps"
+#: Seconds that anything in these tests may take at most, but for the start of a node.
+LIMIT = 20.0
+
+SERIALIZERS: Mapping[str, Callable[[], Any]] = {
+    "json": JsonSerializer,
+    "msgpack": MsgPackSerializer,
+    "cbor": CBORSerializer,
+}
+
+
+# --- waiting
+
+
+def wait_until(condition: Callable[[], T], what: str, *, timeout: float = LIMIT) -> T:
+    """Return the first true value of *condition*; fail, saying *what* was awaited, when late."""
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not so after {timeout:g} s; it is {value!r}")
+        pause.wait(0.02)
+
+
+def missing_service(reason: str) -> NoReturn:
+    """Skip the test on a laptop, and fail it in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+# --- configurations
+
+
+def repository_config(name: str = "single_node.json") -> dict[str, Any]:
+    """Return one of the repository's configurations, with paths that hold anywhere."""
+    config: dict[str, Any] = json.loads((CONFIGURATIONS / name).read_text())
+    for worker in config["workers"]:
+        if "pythonpath" in worker["options"]:
+            worker["options"]["pythonpath"] = [str(ROOT)]
+        else:
+            worker["options"]["env"]["vars"]["PYTHONPATH"] = str(ROOT)
+    return config
+
+
+def node_config(
+    *, web: str | None, views: Sequence[str], wsgi: str = f"{APPS}.service"
+) -> dict[str, Any]:
+    """Return the repository's single node with other classes in it.
+
+    :param web: the router component; None leaves it, and the WSGI application, out.
+    :param views: the components of one container; none leaves the container out.
+    :param wsgi: the module of the WSGI application ``app``.
+    """
+    config = repository_config()
+    router, container = config["workers"][:2]
+    paths = router["transports"][0]["paths"]
+    if web is None:
+        router["components"] = []
+        paths["/"] = {"type": "json", "value": {}}
+    else:
+        router["components"][0]["classname"] = web
+        paths["/"]["module"] = wsgi
+    # A way in over WebSocket with the backend's rights, for peers that can do nothing else.
+    paths["trusted"] = {
+        "type": "websocket",
+        "auth": {"anonymous": {"type": "static", "role": "backend"}},
+    }
+    template = container["components"][0]
+    container["components"] = [
+        {**template, "id": f"views{number}", "classname": classname}
+        for number, classname in enumerate(views)
+    ]
+    config["workers"] = [router, container] if views else [router]
+    return config
+
+
+# --- nodes
+
+
+def start_all(nodes: Sequence[CrossbarNode], *, at_once: int = 3) -> None:
+    """Start *nodes*, several at once."""
+    with ThreadPoolExecutor(at_once) as threads:
+        list(threads.map(CrossbarNode.start, nodes))
+
+
+def discard(node: CrossbarNode) -> None:
+    """End *node*, whatever its state, and remove what it left."""
+    if node.process is not None:
+        node.kill()
+    node.remove()
+
+
+# --- HTTP
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to an HTTP request."""
+
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as what its JSON says."""
+        return json.loads(self.body)
+
+
+def http(url: str, body: Any = None, *, timeout: float = LIMIT) -> Answer:
+    """GET *url*, or POST *body* to it as JSON; redirects are followed."""
+    request = urllib.request.Request(url)
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return Answer(response.status, response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.read())
+
+
+# --- Autobahn peers
+
+
+def on_reactor(function: Callable[[], Any], *, timeout: float = LIMIT) -> Any:
+    """Run *function* on the reactor's thread, and return what its Deferred fires with."""
+    return start_on_reactor(function).result(timeout)
+
+
+def start_on_reactor(function: Callable[[], Any]) -> "Future[Any]":
+    """Run *function* on the reactor's thread, and give its outcome to the future."""
+    outcome: Future[Any] = Future()
+
+    def fail(failure: Failure) -> None:
+        outcome.set_exception(failure.value)
+
+    def run() -> None:
+        maybeDeferred(function).addCallbacks(outcome.set_result, fail)
+
+    running_reactor().callFromThread(run)
+    return outcome
+
+
+@dataclass(frozen=True)
+class Received:
+    """An event as an Autobahn handler gets it."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    details: Any
+
+
+class Events:
+    """The events of a subscription, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Received] = queue.Queue()
+
+    def put(self, *args: Any, details: Any = None, **kwargs: Any) -> None:
+        """Take an event; the handler that is subscribed."""
+        self._queue.put(Received(args, kwargs, details))
+
+    def get(self, *, timeout: float = LIMIT) -> Received:
+        """Return the next event, waiting for it."""
+        return self._queue.get(timeout=timeout)
+
+    def waiting(self) -> list[Received]:
+        """Return the events that have come by now."""
+        events = []
+        while not self._queue.empty():
+            events.append(self._queue.get())
+        return events
+
+
+class _PeerSession(ApplicationSession):
+    def __init__(self, config: ComponentConfig, joined: "Future[_PeerSession]") -> None:
+        super().__init__(config)
+        self.joined = joined
+        self.left: Future[Any] = Future()
+        self.welcome: Any = None
+
+    def onJoin(self, details: Any) -> None:
+        self.welcome = details
+        self.joined.set_result(self)
+
+    def onLeave(self, details: Any) -> None:
+        if not self.joined.done():
+            self.joined.set_exception(ConnectionError(f"{details.reason}: {details.message}"))
+        super().onLeave(details)
+
+    def onDisconnect(self) -> None:
+        if not self.joined.done():
+            self.joined.set_exception(ConnectionError("the transport was lost"))
+        if not self.left.done():
+            self.left.set_result(None)
+
+
+class Peer:
+    """An Autobahn session over WebSocket, used from the test's thread."""
+
+    def __init__(self, session: _PeerSession) -> None:
+        self.session = session
+        self.id: int = session.welcome.session
+        self.role: str = session.welcome.authrole
+
+    @classmethod
+    def connect(cls, url: str, *, serializer: str = "json") -> "Peer":
+        """Join realm1 at *url*."""
+        joined: Future[_PeerSession] = Future()
+        factory = WampWebSocketClientFactory(
+            lambda: _PeerSession(ComponentConfig(realm="realm1"), joined),
+            url=url,
+            serializers=[SERIALIZERS[serializer]()],
+            reactor=running_reactor(),
+        )
+        factory.noisy = False
+        connect_factory(factory)
+        return cls(joined.result(LIMIT))
+
+    def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call *uri* and return its result."""
+        return on_reactor(lambda: self.session.call(uri, *args, **kwargs))
+
+    def start_call(self, uri: str, /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Call *uri*, and let the future have the result."""
+        return start_on_reactor(lambda: self.session.call(uri, *args, **kwargs))
+
+    def call_all(
+        self, uri: str, all_args: Sequence[Sequence[Any]], *, timeout: float = LIMIT
+    ) -> list[tuple[bool, Any]]:
+        """Call *uri* with each of *all_args* at once, and return (success, outcome) of each."""
+        return list(
+            on_reactor(
+                lambda: DeferredList(
+                    [self.session.call(uri, *args) for args in all_args], consumeErrors=True
+                ),
+                timeout=timeout,
+            )
+        )
+
+    def register(self, uri: str, function: Callable[..., Any]) -> None:
+        """Serve *function*, on the reactor's thread, under *uri*."""
+        on_reactor(lambda: self.session.register(function, uri, RegisterOptions()))
+
+    def subscribe(self, topic: str, *, match: str | None = None) -> Events:
+        """Subscribe to *topic*, and return where its events go."""
+        events = Events()
+        options = SubscribeOptions(match=match, details_arg="details")
+        on_reactor(lambda: self.session.subscribe(events.put, topic, options))
+        return events
+
+    def publish(self, topic: str, /, *args: Any, **kwargs: Any) -> int:
+        """Publish to *topic*, acknowledged, and return the publication id."""
+        options = PublishOptions(acknowledge=True)
+        publication = on_reactor(
+            lambda: self.session.publish(topic, *args, options=options, **kwargs)
+        )
+        return int(publication.id)
+
+    def publish_all(self, topic: str, values: Sequence[Any]) -> None:
+        """Publish each of *values* to *topic* in order, and wait for the last acknowledgment."""
+
+        def publish() -> Any:
+            for value in values[:-1]:
+                self.session.publish(topic, value)
+            return self.session.publish(topic, values[-1], options=PublishOptions(acknowledge=True))
+
+        on_reactor(publish)
+
+    def close(self) -> None:
+        """Leave the realm, and wait until the transport has closed."""
+        if self.session.is_attached():
+            start_on_reactor(self.session.leave)
+        self.session.left.result(LIMIT)
+
+
+def error_of(call: Callable[[], Any]) -> ApplicationError:
+    """Return the WAMP error that *call* raises."""
+    with pytest.raises(ApplicationError) as raised:
+        call()
+    return raised.value
+
+
+@contextmanager
+def connected(url: str, *, serializer: str = "json") -> Iterator[Peer]:
+    """Give an Autobahn peer that has joined at *url*."""
+    peer = Peer.connect(url, serializer=serializer)
+    try:
+        yield peer
+    finally:
+        peer.close()
+
+
+def connect_factory(factory: Any) -> None:
+    """Connect a WebSocket client factory to its address."""
+    reactor = running_reactor()
+    endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port)
+    on_reactor(lambda: endpoint.connect(factory))
+
+
+# --- a peer that speaks the protocol message by message
+
+
+class _RawProtocol(WebSocketClientProtocol):
+    def onOpen(self) -> None:
+        self.factory.peer.opened.set_result(self)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.factory.peer.messages.put(json.loads(payload))
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        peer = self.factory.peer
+        if not peer.opened.done():
+            peer.opened.set_exception(ConnectionRefusedError(str(reason)))
+        peer.closed.set_result((code, reason))
+
+
+HELLO, WELCOME, ABORT, ERROR = 1, 2, 3, 8
+PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, EVENT = 16, 17, 32, 33, 36
+CALL, RESULT, REGISTER, REGISTERED, INVOCATION, YIELD = 48, 50, 64, 65, 68, 70
+
+
+class RawPeer:
+    """A client that sends and receives WAMP messages as JSON lists.
+
+    :param origin: the ``Origin`` header of the handshake; None sends none.
+    """
+
+    def __init__(self, url: str, *, origin: str | None = None) -> None:
+        self.opened: Future[Any] = Future()
+        self.closed: Future[tuple[int | None, str | None]] = Future()
+        self.messages: queue.Queue[list[Any]] = queue.Queue()
+        factory: Any = WebSocketClientFactory(
+            url, origin=origin, protocols=["wamp.2.json"], reactor=running_reactor()
+        )
+        factory.protocol = _RawProtocol
+        factory.noisy = False
+        factory.peer = self
+        connect_factory(factory)
+        self._protocol = self.opened.result(LIMIT)
+
+    def join(self) -> int:
+        """Join realm1, and return the session id."""
+        roles: dict[str, Any] = {"caller": {}, "callee": {}, "publisher": {}, "subscriber": {}}
+        welcome = self.request([HELLO, "realm1", {"roles": roles}])
+        assert welcome[0] == WELCOME
+        return int(welcome[1])
+
+    def send(self, message: list[Any]) -> None:
+        """Send a message."""
+        payload = json.dumps(message).encode()
+        on_reactor(lambda: self._protocol.sendMessage(payload))
+
+    def receive(self) -> list[Any]:
+        """Return the next message."""
+        return self.messages.get(timeout=LIMIT)
+
+    def request(self, message: list[Any]) -> list[Any]:
+        """Send a message, and return the next one that comes."""
+        self.send(message)
+        return self.receive()
+
+    def close(self) -> None:
+        """Close the connection, where it is open."""
+        if not self.closed.done():
+            on_reactor(self._protocol.sendClose)
+        self.closed.result(LIMIT)
+
+
+@contextmanager
+def raw_peer(url: str) -> Iterator[RawPeer]:
+    """Give a peer that has joined realm1."""
+    peer = RawPeer(url)
+    try:
+        peer.join()
+        yield peer
+    finally:
+        peer.close()
+
+
+# --- programs
+
+
+class Program:
+    """A program with its output, ended when the test is over."""
+
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment.update(env or {})
+        self._lines: list[str] = []
+        self.process = subprocess.Popen(
+            arguments,
+            env=environment,
+            cwd=cwd,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="program output", daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """What the program has said so far."""
+        return "".join(self._lines)
+
+    def write(self, line: str) -> None:
+        """Write *line* to the program's input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def wait_for(self, text: str, *, timeout: float = LIMIT) -> str:
+        """Wait until the program has said *text*, and return the line."""
+
+        def line_with_text() -> str | None:
+            # The reader ends after the last line is in the list: look at it first.
+            ended = not self._reader.is_alive()
+            found = next((line for line in list(self._lines) if text in line), None)
+            if found is None and ended:
+                pytest.fail(f"the program ended without {text!r}:\n{self.output}")
+            return found
+
+        found = wait_until(line_with_text, f"the program says {text!r}", timeout=timeout)
+        assert found is not None
+        return found.rstrip("\n")
+
+    def wait(self, *, timeout: float = LIMIT) -> int:
+        """Wait until the program has ended, and return its exit code."""
+        code = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def end(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the program, if it runs, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the program and its children for good."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LIMIT)
+        self._reader.join(LIMIT)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.kill()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+
+
+def python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Program:
+    """Start the tests' own Python."""
+    return Program(sys.executable, *arguments, env=env, cwd=cwd)

@@ -1,0 +1,112 @@
+"""The repository's configurations: each passes Crossbar's check, starts and serves."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flask_wamp.node import CrossbarNode, crossbar_command
+
+from .support import CONFIGURATIONS, LIMIT, ROOT, Peer, connected, error_of, http, wait_until
+
+pytestmark = pytest.mark.node
+
+DEFAULT = ROOT / ".crossbar" / "config.json"
+FILES = sorted({DEFAULT.resolve(), *CONFIGURATIONS.glob("*.json")})
+
+
+@pytest.fixture(scope="module")
+def guest_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNode]:
+    """Run the node whose views are served by a guest."""
+    database = tmp_path_factory.mktemp("guest") / "polls.sqlite"
+    with CrossbarNode(CONFIGURATIONS / "guest.json", env={"FLASK_DATABASE": str(database)}) as node:
+        yield node
+
+
+@pytest.fixture(params=["single_node", "guest"])
+def node(
+    request: pytest.FixtureRequest, crossbar_node: CrossbarNode, guest_node: CrossbarNode
+) -> CrossbarNode:
+    """Give one node after the other; both run."""
+    return crossbar_node if request.param == "single_node" else guest_node
+
+
+def test_every_configuration_is_started_here() -> None:
+    assert [path.name for path in FILES] == ["guest.json", "single_node.json"]
+    assert DEFAULT.resolve() == CONFIGURATIONS / "single_node.json"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
+def test_check_passes(path: Path, tmp_path: Path) -> None:
+    checked = subprocess.run(
+        [crossbar_command(), "check", "--cbdir", str(tmp_path), "--config", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "Ok, node configuration looks good" in checked.stdout + checked.stderr
+
+
+def test_page_is_served(node: CrossbarNode) -> None:
+    answer = http(node.url)
+    assert answer.status == 200
+    assert b"<html" in answer.body
+    assert http(node.url + "polls/1000000").status == 404
+
+
+def test_vote_over_wamp_and_http_moves_the_other_pages(node: CrossbarNode) -> None:
+    with connected(node.ws_url) as voter, connected(node.ws_url) as page:
+        poll = voter.call("com.example.polls.create", question="Which?", choices=["this", "that"])
+        first, second = (choice["id"] for choice in poll["choices"])
+        results = page.subscribe(f"com.example.polls.{poll['id']}.results")
+        assert voter.call("com.example.polls.vote", poll["id"], choice=first)["total"] == 1
+        assert results.get().kwargs["total"] == 1
+        answer = http(f"{node.url}polls/{poll['id']}/votes", {"choice": second})
+        assert answer.json["total"] == 2
+        assert results.get().kwargs == answer.json
+        assert page.call("com.example.polls.results", poll["id"]) == answer.json
+
+
+def test_summary_service_counts_votes_and_answers_both_ways(node: CrossbarNode) -> None:
+    with connected(node.ws_url) as peer:
+        poll = peer.call("com.example.polls.create", question="Tea?", choices=["yes", "no"])
+        choice = poll["choices"][0]["id"]
+        for _ in range(3):
+            peer.call("com.example.polls.vote", poll["id"], choice=choice)
+        wait_until(
+            lambda: peer.call("com.example.summary.poll", poll["id"])["votes_seen"] == 3,
+            "the service has seen the votes",
+        )
+        summary = peer.call("com.example.polls.summary", poll["id"])
+    assert summary["text"] == "yes leads with 100 % of 3 votes."
+    assert http(f"{node.url}polls/{poll['id']}/summary").json == summary
+
+
+def bad_vote(peer: Peer) -> Callable[[], object]:
+    """Return a call that votes for what there is not."""
+    return lambda: peer.call("com.example.polls.vote", 1, choice=-1)
+
+
+def test_errors_are_clear_over_both(node: CrossbarNode) -> None:
+    with connected(node.ws_url) as peer:
+        error = error_of(lambda: peer.call("com.example.polls.results", 1_000_000))
+        assert error.error == "wamp.error.not_found"
+        assert error.kwargs["description"] == "There is no poll 1000000."
+        assert error_of(bad_vote(peer)).error == "wamp.error.invalid_argument"
+    answer = http(f"{node.url}polls/1/votes", {"choice": -1})
+    assert answer.status == 400
+    assert "no choice -1" in answer.json["error"]
+
+
+def test_nodes_run_side_by_side(crossbar_node: CrossbarNode, guest_node: CrossbarNode) -> None:
+    assert crossbar_node.port != guest_node.port
+    with connected(crossbar_node.ws_url) as one, connected(guest_node.ws_url) as other:
+        events = other.subscribe("com.example.polls.created")
+        one.call("com.example.polls.create", question="Only here?", choices=["yes", "no"])
+        created = other.call("com.example.polls.create", question="There?", choices=["yes", "no"])
+        # The first node's poll would have come before.
+        assert events.get().kwargs == {"id": created["id"], "question": "There?"}
+    assert b"Only here?" in http(crossbar_node.url).body
+    assert b"Only here?" not in http(guest_node.url).body
