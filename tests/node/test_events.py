@@ -142,7 +142,7 @@ def test_failing_handler_is_logged_and_the_next_event_handled(
     anonymous.publish_all("com.test.topic.failing", [0, 1, 2, 3, 4])
     assert seen(anonymous, "failing", 3) == [0, 2, 4]
     for number in (1, 3):
-        assert f"ValueError: the handler fails at {number}" in peers_node.log
+        peers_node.wait_for_log(f"ValueError: the handler fails at {number}", timeout=10)
     assert "on_failing" in peers_node.log
 
 

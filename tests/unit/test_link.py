@@ -28,15 +28,17 @@ def test_link_slot_uses_what_is_attached() -> None:
 
 def test_link_slot_makes_one_link_for_many_threads() -> None:
     slot = LinkSlot()
-    made = []
-    barrier = threading.Barrier(16, timeout=30)
+    made: list[RecordingLink] = []
+    using = threading.Semaphore(0)
 
     def make() -> Link:
+        for _ in range(16):
+            assert using.acquire(timeout=30)
         made.append(RecordingLink())
         return made[-1]
 
     def use(_: int) -> Link:
-        barrier.wait()
+        using.release()
         return slot.get(make)
 
     with ThreadPoolExecutor(16) as threads:

@@ -114,7 +114,7 @@ def test_node_configurations_of_the_project_can_be_moved(path: Path) -> None:
     assert '"port": 8080' not in moved
     assert "localhost:9123" in moved
     assert "localhost:8080" not in moved
-    assert str(ROOT) in moved
+    assert str(ROOT.resolve()) in moved
 
 
 def test_node_free_port_can_be_listened_on() -> None:

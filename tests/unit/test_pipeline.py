@@ -671,19 +671,19 @@ def test_pipeline_streamed_response_is_read_and_closed(
     closed = []
 
     def lines() -> Iterator[str]:
-        try:
-            yield "a"
-            yield "b"
-        finally:
-            closed.append(1)
+        yield "a"
+        yield "b"
 
-    @app.get("/stream")
+    @app.get("/stream/<int:status>")
     @wamp.callee
-    def stream() -> Response:
-        return Response(lines(), mimetype="text/plain")
+    def stream(status: int) -> Response:
+        response = Response(lines(), status, mimetype="text/plain")
+        response.call_on_close(lambda: closed.append(status))
+        return response
 
-    assert call("stream") == "ab"
-    assert closed == [1]
+    assert call("stream", 200) == "ab"
+    assert call.error("stream", 404).args == ("ab",)
+    assert closed == [200, 404]
 
 
 def nested(depth: int) -> list[Any]:
@@ -1003,6 +1003,27 @@ def test_pipeline_handler_of_500_runs_and_the_answer_stays_generic(
     assert error.uri == "wamp.error.runtime_error"
     assert set(error.kwargs) == {"id"}
     assert [type(exception) for exception in handled] == [KeyError]
+
+
+def test_pipeline_after_request_runs_after_a_failure(app: Flask, wamp: WAMP, call: Caller) -> None:
+    """As it does for HTTP, where it may release what a guard has taken."""
+    statuses = []
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        statuses.append(response.status_code)
+        return response
+
+    @app.get("/x/<int:known>")
+    @wamp.callee
+    def x(known: int) -> str:
+        if known:
+            abort(404)
+        raise KeyError
+
+    call.error("x", 1)
+    call.error("x", 0)
+    assert statuses == [404, 500]
 
 
 def test_pipeline_errors_in_testing_mode_are_the_same(app: Flask, wamp: WAMP, call: Caller) -> None:

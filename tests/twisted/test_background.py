@@ -1,0 +1,304 @@
+"""The connection of the process's own, with a router and without."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autobahn.wamp import message
+from flask import Flask, g
+
+from flask_wamp import WAMP, NotConnected, RegistrationFailed, SetupError
+from flask_wamp._twisted import background
+from flask_wamp._twisted.background import BackgroundLink
+from flask_wamp.state import state_of
+
+from .doubles import TIMEOUT, FarEnd, Turns
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """Return an application whose router is not there."""
+    app = Flask("shop")
+    app.config["WAMP_URL"] = f"unix:{tmp_path}/router.sock"
+    wamp = WAMP(app)
+    yield app
+    wamp.stop(app)
+
+
+def test_background_first_use_connects(app: Flask) -> None:
+    with app.app_context(), pytest.raises(NotConnected, match=r"not connected to unix:.*sock: "):
+        g.wampy.call("com.example.x")
+    assert isinstance(state_of(app).slot.link, BackgroundLink)
+
+
+@pytest.mark.parametrize("acknowledge", [True, False])
+def test_background_publish_without_a_router(app: Flask, acknowledge: bool) -> None:
+    with app.app_context(), pytest.raises(NotConnected, match="not connected to"):
+        g.wampy.publish("com.example.x", acknowledge=acknowledge)
+
+
+def test_background_start_without_a_router(app: Flask) -> None:
+    """And declarations that came too late are refused from then on."""
+    wamp = WAMP()
+    other = Flask("other")
+    other.config["WAMP_URL"] = app.config["WAMP_URL"]
+    wamp.init_app(other)
+    wamp.callee("com.example.x")(lambda: None)
+    with pytest.raises(NotConnected, match=r"not connected to unix:.* within 0\.1 s: "):
+        wamp.start(timeout=0.1)
+    with pytest.raises(SetupError, match=r"after WAMP\.start\(\)"):
+        wamp.callee("com.example.y")(lambda: None)
+    wamp.stop()
+
+
+def test_background_stop_and_connect_again(app: Flask) -> None:
+    links = []
+    for _ in range(3):
+        with app.app_context(), pytest.raises(NotConnected):
+            g.wampy.call("com.example.x")
+        links.append(state_of(app).slot.link)
+        WAMP().stop(app)
+        assert state_of(app).slot.link is None
+    assert len(set(map(id, links))) == 3
+
+
+def test_background_link_is_of_no_use_after_the_stop(app: Flask) -> None:
+    with app.app_context(), pytest.raises(NotConnected):
+        g.wampy.call("com.example.x")
+    link = state_of(app).link()
+    WAMP().stop(app)
+    with pytest.raises(NotConnected, match=r"closed by wamp\.stop\(\)"):
+        link.call("com.example.x", [], {}, 1)
+
+
+# --- with a router, on a test reactor whose thread is the test's own
+
+
+class Process(FarEnd):
+    """A process of an application, its reactor, and the router that it connects to."""
+
+    def __init__(self, turns: Turns, threads: ThreadPoolExecutor) -> None:
+        super().__init__()
+        self.reactor.callFromThread = turns.call_from_thread
+        self.turns = turns
+        self.app = Flask("shop")
+        self.app.config["WAMP_URL"] = "unix:/run/router.sock"
+        self.wamp = WAMP(self.app)
+        self._threads = threads
+
+    def begin(self, work: Callable[[], Any]) -> "Future[Any]":
+        """Do *work* on a thread, in a context of the application."""
+
+        def in_context() -> Any:
+            with self.app.app_context():
+                return work()
+
+        return self._threads.submit(in_context)
+
+    def dialled(self, attempt: int = 1) -> None:
+        """Wait for an attempt to connect."""
+        self.turns.run_until(lambda: self.attempts == attempt)
+
+    def next_message(self, kind: type[Any]) -> Any:
+        """Return the next message, which has to be of one kind."""
+        self.turns.run_until(self.wire.value)
+        (sent,) = self.sent()
+        assert type(sent) is kind, sent
+        return sent
+
+    def outcome(self, work: "Future[Any]") -> Any:
+        """Return what has come of what was begun."""
+        self.turns.run_until(work.done)
+        return work.result()
+
+    def register(self) -> None:
+        """Register the one procedure that the application has."""
+        self.receive(message.Registered(self.next_message(message.Register).request, 1))
+
+
+@pytest.fixture
+def process(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """Return a process, which is stopped in the end."""
+    with ThreadPoolExecutor(4) as threads:
+        process = Process(turns, threads)
+        monkeypatch.setattr(background, "running_reactor", lambda: process.reactor)
+        yield process
+        stopping = process.begin(process.wamp.stop)
+        turns.run_until(
+            lambda: stopping.done() or process.reactor.advance(0.1)  # as the clock goes on
+        )
+
+
+def test_background_call_waits_for_the_first_attempt(process: Process) -> None:
+    answer = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.dialled()
+    process.join()
+    call = process.next_message(message.Call)
+    process.receive(message.Result(call.request, args=[5]))
+    assert process.outcome(answer) == 5
+
+
+def test_background_call_fails_with_the_first_attempt(process: Process) -> None:
+    answer = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.dialled()
+    process.refuse()
+    with pytest.raises(NotConnected, match=r"not connected to unix:.*: .*refused"):
+        process.outcome(answer)
+
+
+def test_background_call_while_the_router_is_away_fails_at_once(process: Process) -> None:
+    first = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.dialled()
+    process.refuse()
+    with pytest.raises(NotConnected):
+        process.outcome(first)
+    with pytest.raises(NotConnected, match="refused"):
+        process.outcome(process.begin(lambda: g.wampy.call("com.example.x")))
+    assert process.attempts == 1
+
+    # What comes during the next attempt waits for that one.
+    process.reactor.advance(process.delay)
+    process.dialled(2)
+    second = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.join()
+    call = process.next_message(message.Call)
+    process.receive(message.Result(call.request, args=[6]))
+    assert process.outcome(second) == 6
+
+
+def test_background_call_in_flight_when_the_connection_drops(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.dialled()
+    process.join()
+    process.next_message(message.Call)
+    process.lose()
+    with pytest.raises(NotConnected, match="while an answer was awaited"):
+        process.outcome(answer)
+    assert "the connection to unix:/run/router.sock was lost" in caplog.text
+
+
+def test_background_start_returns_once_everything_is_registered(process: Process) -> None:
+    process.wamp.callee("com.example.double")(lambda n: 2 * n)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    register = process.next_message(message.Register)
+    assert register.procedure == "com.example.double"
+    assert not started.done()
+    process.receive(message.Registered(register.request, 1))
+    assert process.outcome(started) is None
+    process.receive(message.Invocation(9, 1, args=[4]))
+    assert process.next_message(message.Yield).args == [8]
+
+
+def test_background_start_after_the_first_use(process: Process) -> None:
+    process.wamp.callee("com.example.x")(lambda: 1)
+    answer = process.begin(lambda: g.wampy.publish("com.example.topic"))
+    process.dialled()
+    process.join()
+    process.receive(message.Published(process.next_message(message.Publish).request, 7))
+    assert process.outcome(answer) == 7
+    started = process.begin(process.wamp.start)
+    process.register()
+    assert process.outcome(started) is None
+    assert process.attempts == 1
+    assert process.outcome(process.begin(process.wamp.start)) is None
+    assert process.sent() == []
+
+
+def test_background_start_refused_by_the_router(process: Process) -> None:
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    register = process.next_message(message.Register)
+    process.receive(
+        message.Error(64, register.request, "wamp.error.procedure_already_exists", args=["taken"])
+    )
+    with pytest.raises(RegistrationFailed, match=r"'com\.example\.x' .*already_exists - taken"):
+        process.outcome(started)
+
+
+def test_background_registers_again_after_a_loss(process: Process) -> None:
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    process.register()
+    process.outcome(started)
+    for attempt in (2, 3):
+        process.lose()
+        process.reactor.advance(process.delay)
+        process.dialled(attempt)
+        process.join()
+        process.register()
+        process.receive(message.Invocation(9, 1))
+        assert process.next_message(message.Yield).args == [1]
+
+
+def test_background_refused_after_a_loss_tries_again(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process may have taken over for a while."""
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    process.register()
+    process.outcome(started)
+    process.lose()
+    process.reactor.advance(process.delay)
+    process.join()
+    register = process.next_message(message.Register)
+    process.receive(message.Error(64, register.request, "wamp.error.procedure_already_exists"))
+    assert "already_exists" in caplog.text
+    process.next_message(message.Goodbye)
+    process.lose()
+    process.reactor.advance(process.delay)
+    process.dialled(3)
+    process.join()
+    process.register()
+    process.receive(message.Invocation(9, 1))
+    assert process.next_message(message.Yield).args == [1]
+
+
+def test_background_start_that_took_too_long_serves_nothing_later(process: Process) -> None:
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(lambda: process.wamp.start(timeout=0.05))
+    process.dialled()
+    with pytest.raises(NotConnected, match=r"within 0\.05 s: there is no session yet"):
+        process.outcome(started)
+    process.turns.run_pending()
+    process.join()
+    process.turns.run_pending()
+    assert process.sent() == []
+
+
+def test_background_stop_ends_the_session_and_what_waits(process: Process) -> None:
+    answer = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.dialled()
+    process.join()
+    process.next_message(message.Call)
+    stopped = process.begin(process.wamp.stop)
+    with pytest.raises(NotConnected, match=r"closed by wamp\.stop\(\)"):
+        answer.result(TIMEOUT)
+    process.next_message(message.Goodbye)
+    assert not stopped.done()
+    process.lose()
+    assert process.outcome(stopped) is None
+    assert process.reactor.getDelayedCalls() == []
+
+
+def test_background_reactor_that_stops_releases_what_waits(process: Process) -> None:
+    answer = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.dialled()
+    process.join()
+    process.next_message(message.Call)
+    for trigger, args, kwargs in process.reactor.triggers["before"]["shutdown"]:
+        trigger(*args, **kwargs)
+    with pytest.raises(NotConnected, match="the reactor has stopped"):
+        answer.result(TIMEOUT)
