@@ -81,7 +81,7 @@ test: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the tests; ARGS="-k poll"
 	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
 	@PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
-	  $(PY) -m pytest $(ARGS)
+	  $(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-constraints ## run every check but the tests
