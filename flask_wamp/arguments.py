@@ -24,6 +24,9 @@ class Arguments:
         self.any_keyword = next(
             (p.name for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD), None
         )
+        self.defaults: dict[str, Any] = {
+            p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty
+        }
         self._simple = all(p.kind is _SIMPLE for p in parameters)
         self._required = sum(p.default is inspect.Parameter.empty for p in parameters)
         self._positional = [
@@ -38,6 +41,11 @@ class Arguments:
         if not kwargs and self._simple and self._required <= len(args) <= len(self._positional):
             return
         self.bind(args, kwargs)
+
+    def unfilled(self, values: dict[str, Any], args: list[Any]) -> dict[str, Any]:
+        """Return those of *values* that name a parameter which *args* leave open."""
+        open_names = self.names.difference(self._positional[: len(args)])
+        return {key: value for key, value in values.items() if key in open_names}
 
     def bind(self, args: list[Any], kwargs: dict[str, Any]) -> inspect.BoundArguments:
         """Return the arguments by the parameters that take them.

@@ -25,14 +25,16 @@ class Route:
     """A procedure that is a view as well.
 
     :ivar function: the outermost function, decorators included.
-    :ivar method: an HTTP method of the view's rules, by which the path is matched.
+    :ivar methods: an HTTP method of each of the view's rules, by which a path is matched.
     :ivar variables: the variable parts of all of the view's rules.
+    :ivar defaults: the values that the rules give.
     """
 
     endpoint: str
     function: Callable[..., Any]
-    method: str
+    methods: tuple[str, ...]
     variables: frozenset[str]
+    defaults: dict[str, Any]
 
 
 def route_of(app: Flask, procedure: Procedure) -> Route | None:
@@ -64,13 +66,20 @@ def _with_wrapped(function: Callable[..., Any]) -> list[Callable[..., Any]]:
 
 def _route(app: Flask, rule: Rule, function: Callable[..., Any]) -> Route:
     rules = [other for other in app.url_map.iter_rules() if other.endpoint == rule.endpoint]
-    methods = sorted((rule.methods or {METHOD}) - {"HEAD", "OPTIONS"}) or ["GET"]
+    defaults: dict[str, Any] = {}
+    for other in rules:
+        defaults = {**(other.defaults or {}), **defaults}
     return Route(
         endpoint=rule.endpoint,
         function=app.ensure_sync(function),
-        method=methods[0],
+        methods=tuple(dict.fromkeys(_method_of(other) for other in rules)),
         variables=frozenset[str]().union(*(other.arguments for other in rules)),
+        defaults=defaults,
     )
+
+
+def _method_of(rule: Rule) -> str:
+    return min((rule.methods or {METHOD}) - {"HEAD", "OPTIONS"}, default="GET")
 
 
 def http_error(error: HTTPException) -> ApplicationError:
@@ -166,6 +175,8 @@ class CallPipeline:
         named = kwargs
         if kwargs and arguments.any_keyword is None:
             named = {key: value for key, value in kwargs.items() if key in arguments.names}
+        if route.defaults:
+            named = {**arguments.unfilled(route.defaults, args), **named}
         bound = arguments.bind(args, named)
         values = {
             key: source[key]
@@ -173,9 +184,10 @@ class CallPipeline:
             for source in (kwargs, bound.arguments)
             if key in source
         }
-        context = self._app.request_context(self._environ(route, values, kwargs))
+        host, path, method = self._place(route, values, arguments)
+        context = self._app.request_context(self._environ(host, path, kwargs))
         if context.url_adapter is not None:
-            context.url_adapter.default_method = route.method
+            context.url_adapter.default_method = method
         with context:
             if request.routing_exception is not None or request.endpoint != route.endpoint:
                 raise _no_path(route, values)
@@ -249,10 +261,7 @@ class CallPipeline:
                 raise
             return app.response_class(status=_split(value)[1])
 
-    def _environ(
-        self, route: Route, values: dict[str, Any], kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
-        host, path = self._place(route, values)
+    def _environ(self, host: str, path: str, kwargs: dict[str, Any]) -> dict[str, Any]:
         try:
             body = self._app.json.dumps(kwargs).encode()
         except (TypeError, ValueError) as error:
@@ -279,19 +288,28 @@ class CallPipeline:
             "wsgi.run_once": False,
         }
 
-    def _place(self, route: Route, values: dict[str, Any]) -> tuple[str, str]:
-        """Return host and path of *route* with these *values* of its variables."""
+    def _place(
+        self, route: Route, values: dict[str, Any], arguments: Arguments
+    ) -> tuple[str, str, str]:
+        """Return host and path of *route* with these *values*, and a method that it answers.
+
+        Where no rule does with the values that were sent, the view's own defaults fill up.
+        """
         if self._builder is None:
             self._builder = self._app.url_map.bind(self._host)
-        try:
-            url = self._builder.build(
-                route.endpoint, values, method=route.method, force_external=True
-            )
-        except (BuildError, ValueError, TypeError):
-            # Converters raise ValueError or TypeError for what they cannot write into a URL.
-            raise _no_path(route, values) from None
-        parts = urlsplit(url)
-        return parts.netloc, unquote(parts.path)
+        filled = {**arguments.defaults, **values}
+        for known in (values, {key: filled[key] for key in route.variables & filled.keys()}):
+            for method in route.methods:
+                try:
+                    url = self._builder.build(
+                        route.endpoint, known, method=method, force_external=True
+                    )
+                except (BuildError, ValueError, TypeError):
+                    # Converters raise the last two for what they cannot write into a URL.
+                    continue
+                parts = urlsplit(url)
+                return parts.netloc, unquote(parts.path), method
+        raise _no_path(route, values)
 
 
 def _host_of(app: Flask) -> str:

@@ -113,12 +113,15 @@ class BackgroundLink(SessionLink):
             begin()
 
     def _begin_serving(self, served: "Future[None]") -> None:
-        if self._served is not None and self._served.done() and not self._served.exception():
+        earlier = self._served
+        if earlier is not None and not earlier.done():
+            earlier.add_done_callback(lambda done: _copy_outcome(done, served))
+        elif earlier is not None and self._session is not None:
             served.set_result(None)
-            return
-        self._served = served
-        if self._session is not None:
-            self._bind(self._session, served)
+        else:
+            self._served = served
+            if self._session is not None:
+                self._bind(self._session, served)
 
     def _stop_serving(self) -> None:
         self._served = None
@@ -143,12 +146,20 @@ class BackgroundLink(SessionLink):
                 self._served = None
                 served.set_exception(
                     error
-                    if isinstance(error, RegistrationFailed)
+                    if isinstance(error, RegistrationFailed) and session.is_attached()
                     else NotConnected(f"the session ended while registering: {error}")
                 )
             self._connector.drop(str(error))
 
         bind(session, self._state, self._pool).addCallbacks(bound, refused)
+
+
+def _copy_outcome(done: "Future[None]", waiting: "Future[None]") -> None:
+    error = done.exception()
+    if error is not None:
+        waiting.set_exception(error)
+    else:
+        waiting.set_result(None)
 
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:

@@ -109,7 +109,8 @@ class Session(ApplicationSession):
 
     def cancel(self, reply: Reply) -> None:
         """Tell the router that nobody waits for the answer to a call any more."""
-        if self._replies.pop(reply.request, None) is not None and self._transport is not None:
+        waited = self._replies.pop(reply.request, None)
+        if waited is not None and waited.uri and self._transport is not None:
             self._transport.send(message.Cancel(reply.request, message.Cancel.KILLNOWAIT))
 
     def answer(self, request: int, value: Any) -> None:

@@ -1046,3 +1046,38 @@ def test_pipeline_async_view(app: Flask, wamp: WAMP, call: Caller) -> None:
         return a
 
     assert call("x", 3) == 3
+
+
+def test_pipeline_defaults_of_a_rule_fill_up(app: Flask, wamp: WAMP, call: Caller) -> None:
+    @app.get("/x", defaults={"page": 1})
+    @app.get("/x/<int:page>")
+    @wamp.callee
+    def x(page: int) -> dict[str, Any]:
+        return {"page": page, "path": request.path}
+
+    assert call("x") == {"page": 1, "path": "/x"}
+    assert call("x", 3) == {"page": 3, "path": "/x/3"}
+    assert call("x", page=3) == {"page": 3, "path": "/x/3"}
+
+
+def test_pipeline_defaults_of_the_view_fill_up(app: Flask, wamp: WAMP, call: Caller) -> None:
+    @app.get("/x/<int:page>")
+    @wamp.callee
+    def x(page: int = 5) -> dict[str, Any]:
+        return {"page": page, "path": request.path}
+
+    assert call("x") == {"page": 5, "path": "/x/5"}
+    assert call("x", 3) == {"page": 3, "path": "/x/3"}
+
+
+def test_pipeline_rules_of_different_methods_are_all_found(
+    app: Flask, wamp: WAMP, call: Caller
+) -> None:
+    @app.get("/a/<int:a>")
+    @app.post("/b/<int:b>")
+    @wamp.callee
+    def x(a: int = 0, b: int = 0) -> dict[str, Any]:
+        return {"a": a, "b": b, "path": request.path}
+
+    assert call("x", a=1) == {"a": 1, "b": 0, "path": "/a/1"}
+    assert call("x", b=2) == {"a": 0, "b": 2, "path": "/b/2"}
