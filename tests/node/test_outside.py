@@ -1,9 +1,12 @@
 """The same application outside of Crossbar: commands, scripts, ``flask run``, gunicorn."""
 
+import contextlib
 import signal
+import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -181,3 +184,46 @@ def named(value: str) -> Callable[[], str]:
         return value
 
     return name
+
+
+@contextlib.contextmanager
+def rawsocket_port(node: CrossbarNode) -> Iterator[int]:
+    """Offer the backend's Unix socket of *node* on a TCP port, to one connection."""
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def relay(server: socket.socket) -> None:
+        near, _ = server.accept()
+        with near, socket.socket(socket.AF_UNIX) as far:
+            far.connect(node.backend_url.removeprefix("unix:"))
+            back = threading.Thread(target=copy, args=(far, near))
+            back.start()
+            copy(near, far)
+            back.join(LIMIT)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=relay, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+    thread.join(LIMIT)
+
+
+def test_rawsocket_over_tcp_calls_and_serves(peers_node: CrossbarNode, anonymous: Peer) -> None:
+    with rawsocket_port(peers_node) as port:
+        app = Flask("over_tcp")
+        app.config["WAMP_URL"] = f"rs://127.0.0.1:{port}"
+        wamp = WAMP(app)
+        wamp.callee("com.over_tcp.name")(named("over tcp"))
+        wamp.start()
+        try:
+            assert anonymous.call("com.over_tcp.name") == "over tcp"
+            with app.app_context():
+                assert g.wampy.call("com.test.add", 1, 2) == 3
+        finally:
+            wamp.stop()
