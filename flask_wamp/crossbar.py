@@ -46,11 +46,12 @@ class AppSession(Session):
     """A session that gives an application in this process its link.
 
     :cvar application: where the Flask application is, ``"module:object"``: the application, or a
-        factory that takes no arguments. ``"extra": {"application": ...}`` in the component's
+        factory that takes no arguments (:attr:`factories`). ``"extra": {"application": ...}`` in the component's
         configuration names it as well, without a subclass.
     """
 
     application: ClassVar[str] = ""
+    factories: ClassVar[bool] = True
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -64,7 +65,7 @@ class AppSession(Session):
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
         try:
-            state = state_of(load_application(self._application))
+            state = state_of(load_application(self._application, factories=self.factories))
         except Exception as error:  # noqa: BLE001
             # Whatever keeps an application from loading, the node must not come up without it.
             self.fail(f"cannot load the Flask application {self._application!r}", error)
@@ -141,6 +142,8 @@ class WebSession(AppSession):
     """
 
     awaited: ClassVar[tuple[str, ...]] = ()
+    # What a factory made would be another application than the one that Crossbar hosts.
+    factories = False
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -244,9 +247,10 @@ class WebSession(AppSession):
         os._exit(1)
 
 
-def load_application(place: str) -> Flask:
+def load_application(place: str, *, factories: bool = True) -> Flask:
     """Import the Flask application at *place*, ``"module:object"``.
 
+    :param factories: call the object where it is a factory.
     :raises SetupError: the place names no Flask application, nor a factory of one.
     """
     module, _, name = place.partition(":")
@@ -255,7 +259,12 @@ def load_application(place: str) -> Flask:
             f"{place!r} is not of the form 'module:object', as in 'flask_app.wsgi:app'"
         )
     found = getattr(importlib.import_module(module), name, None)
-    if not isinstance(found, Flask) and callable(found):
+    if callable(found) and not isinstance(found, Flask):
+        if not factories:
+            raise SetupError(
+                f"{place!r} is a factory: name the application that the node's WSGI resource "
+                "hosts, so that its views get the session"
+            )
         found = found()
     if not isinstance(found, Flask):
         raise SetupError(f"there is no Flask application {name!r} in the module {module!r}")

@@ -8,7 +8,7 @@ from flask import Flask
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from flask_wamp import SetupError
-from flask_wamp.crossbar import _page_at, load_application
+from flask_wamp.crossbar import WebSession, _page_at, load_application
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def test_crossbar_loads_an_application(module: ModuleType) -> None:
 
 def test_crossbar_loads_what_a_factory_makes(module: ModuleType) -> None:
     assert load_application("a_shop:create_app").name == "made"
+
+
+def test_crossbar_factory_is_not_what_the_node_hosts(module: ModuleType) -> None:
+    """Another application than the hosted one would get the session."""
+    with pytest.raises(SetupError, match="'a_shop:create_app' is a factory"):
+        load_application("a_shop:create_app", factories=False)
+    assert load_application("a_shop:app", factories=False) is module.app
+    assert not WebSession.factories
 
 
 @pytest.mark.parametrize("place", ["", "a_shop", "a_shop:", ":app"])
