@@ -36,7 +36,9 @@ class BackgroundLink(SessionLink):
         self._state = state
         self._lobby: list[Callable[[], None]] | None = []
         self._pool: ElasticPool | None = None
-        self._served: Future[None] | None = None
+        self._serving = False
+        self._registered_once = False
+        self._starting: list[Future[None]] = []
         self._connector = Connector(
             self._reactor,
             state.config.address,
@@ -59,7 +61,7 @@ class BackgroundLink(SessionLink):
         try:
             served.result(timeout)
         except TimeoutError:
-            self._queue.put(self._stop_serving)
+            self._queue.put(lambda: self._give_up_serving(served))
             raise NotConnected(
                 f"not connected to {self._state.config.address.url} within {timeout:g} s: "
                 f"{self._absent}"
@@ -90,10 +92,10 @@ class BackgroundLink(SessionLink):
             self._lobby = []
 
     def _on_joined(self, session: Session) -> None:
-        if self._served is None:
-            self._open(session)
+        if self._serving:
+            self._bind(session)
         else:
-            self._bind(session, self._served)
+            self._open(session)
 
     def _on_lost(self, reason: str) -> None:
         url = self._state.config.address.url
@@ -113,53 +115,53 @@ class BackgroundLink(SessionLink):
             begin()
 
     def _begin_serving(self, served: "Future[None]") -> None:
-        earlier = self._served
-        if earlier is not None and not earlier.done():
-            earlier.add_done_callback(lambda done: _copy_outcome(done, served))
-        elif earlier is not None and self._session is not None:
+        if self._registered_once and self._session is not None:
             served.set_result(None)
-        else:
-            self._served = served
+            return
+        self._starting.append(served)
+        if not self._serving:
+            self._serving = True
             if self._session is not None:
-                self._bind(self._session, served)
+                self._bind(self._session)
 
-    def _stop_serving(self) -> None:
-        self._served = None
+    def _give_up_serving(self, served: "Future[None]") -> None:
+        """Nobody waits for *served* any more; what was registered before is so again."""
+        if served in self._starting:
+            self._starting.remove(served)
+        if not self._starting:
+            self._serving = self._registered_once
 
-    def _bind(self, session: Session, served: "Future[None]") -> None:
+    def _bind(self, session: Session) -> None:
         if self._pool is None:
             self._pool = ElasticPool(self._state.config.threads, self._queue)
             self._pool.start()
 
         def bound(_server: Any) -> None:
+            self._registered_once = True
             self._open(session)
-            if not served.done():
+            for served in self._starters():
                 served.set_result(None)
 
         def refused(failure: Any) -> None:
             error = failure.value
-            if served.done():
-                # Registered once, refused after a loss: another process may have the procedures
-                # for a moment. The session is dropped, and the next one tries again.
+            if not isinstance(error, RegistrationFailed) or not session.is_attached():
+                error = NotConnected(f"the session ended while registering: {error}")
+            if self._registered_once:
+                # Refused after a loss: another process may have the procedures for a moment.
+                # The session is dropped, and the next one tries again.
                 log.error("%s", error)
             else:
-                self._served = None
-                served.set_exception(
-                    error
-                    if isinstance(error, RegistrationFailed) and session.is_attached()
-                    else NotConnected(f"the session ended while registering: {error}")
-                )
+                self._serving = False
+            for served in self._starters():
+                served.set_exception(error)
             self._connector.drop(str(error))
 
         bind(session, self._state, self._pool).addCallbacks(bound, refused)
 
-
-def _copy_outcome(done: "Future[None]", waiting: "Future[None]") -> None:
-    error = done.exception()
-    if error is not None:
-        waiting.set_exception(error)
-    else:
-        waiting.set_result(None)
+    def _starters(self) -> "list[Future[None]]":
+        """Return who waits for the outcome of serving; they wait no longer."""
+        starters, self._starting = self._starting, []
+        return starters
 
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:

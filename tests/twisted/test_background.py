@@ -278,6 +278,38 @@ def test_background_start_that_took_too_long_serves_nothing_later(process: Proce
     assert process.sent() == []
 
 
+def test_background_second_start_that_took_too_long_ends_nothing(process: Process) -> None:
+    """What was registered before the loss is registered again, whoever waits no longer."""
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    process.register()
+    process.outcome(started)
+    process.lose()
+    again = process.begin(lambda: process.wamp.start(timeout=0.05))
+    with pytest.raises(NotConnected, match=r"within 0\.05 s"):
+        process.outcome(again)
+    process.turns.run_pending()
+    process.reactor.advance(process.delay)
+    process.dialled(2)
+    process.join()
+    process.register()
+    process.receive(message.Invocation(9, 1))
+    assert process.next_message(message.Yield).args == [1]
+
+
+def test_background_two_starts_at_once_register_once(process: Process) -> None:
+    process.wamp.callee("com.example.x")(lambda: 1)
+    starts = [process.begin(process.wamp.start) for _ in range(2)]
+    process.dialled()
+    process.join()
+    process.register()
+    for started in starts:
+        assert process.outcome(started) is None
+    assert process.sent() == []
+
+
 def test_background_stop_ends_the_session_and_what_waits(process: Process) -> None:
     answer = process.begin(lambda: g.wampy.call("com.example.x"))
     process.dialled()
