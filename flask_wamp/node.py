@@ -307,9 +307,14 @@ def main(arguments: list[str] | None = None) -> None:
 def prepared_config(path: Path, port: int | None) -> Path:
     """Return the configuration file at *path*, or a copy of it that listens on *port*.
 
-    :raises NodeError: the port is taken, or not a port.
+    :raises NodeError: there is no such file, or the port is taken or not a port.
     :raises ValueError: the configuration is not JSON, or has not exactly one TCP transport.
     """
+    if not path.exists():
+        raise NodeError(
+            f"there is no {path} here: run this in the directory that has it, or name a "
+            "configuration with --config FILE"
+        )
     config = json.loads(path.read_text())
     if port is None:
         return path

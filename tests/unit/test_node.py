@@ -162,7 +162,11 @@ def test_node_prepared_config_on_what_is_no_port(directory: Path, port: int) -> 
     [
         ("no json", [], "Expecting value"),
         ('{"workers": []}', ["--port", "PORT"], "0 TCP transports"),
-        (json.dumps(CONFIG), ["--config", "missing.json"], "No such file"),
+        (
+            json.dumps(CONFIG),
+            ["--config", "missing.json"],
+            "no missing.json here: run this in the directory",
+        ),
         (json.dumps(CONFIG), ["--port", "70000"], "70000 is not a port"),
     ],
 )
