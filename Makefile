@@ -76,12 +76,22 @@ run: $(RUNTIME) $(VENDOR) ## start the node on PORT; Ctrl-C ends it
 	if [ -t 0 ]; then set -m; "$${node[@]}"; else exec "$${node[@]}"; fi
 
 .PHONY: test
-test: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the tests; ARGS="-k poll" goes to pytest
+test: ## run the tests; ARGS="-k poll" goes to pytest
+test: PYTEST := --numprocesses 2 --dist loadfile
+test: pytest
+
+.PHONY: test-slow
+test-slow: ## run the tests that take a minute or more
+test-slow: PYTEST := -m slow --timeout 600
+test-slow: pytest
+
+.PHONY: pytest
+pytest: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES)
 	@if [ -z "$(CHROMIUM)" ]; then \
 	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
 	@PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
-	  $(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	  $(PY) -m pytest $(PYTEST) $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-constraints ## run every check but the tests

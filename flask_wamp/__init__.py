@@ -1,7 +1,10 @@
 """WAMP for Flask: procedures, subscriptions, calls and publishes through a Crossbar.io router."""
 
+from .client import PendingCall as PendingCall
+from .client import Stream as Stream
 from .context import event as event
 from .context import invocation as invocation
+from .declarations import Namespace as Namespace
 from .errors import ApplicationError as ApplicationError
 from .errors import BlockingCallError as BlockingCallError
 from .errors import CallTimeout as CallTimeout
@@ -12,11 +15,19 @@ from .errors import InvalidArgument as InvalidArgument
 from .errors import NoSuchProcedure as NoSuchProcedure
 from .errors import NotAuthorized as NotAuthorized
 from .errors import NotConnected as NotConnected
+from .errors import OptionError as OptionError
 from .errors import PayloadError as PayloadError
 from .errors import RegistrationFailed as RegistrationFailed
 from .errors import RemoteError as RemoteError
 from .errors import SetupError as SetupError
+from .errors import StreamOverflow as StreamOverflow
 from .errors import TooManyCalls as TooManyCalls
 from .errors import WAMPError as WAMPError
 from .extension import WAMP as WAMP
+from .extension import Handle as Handle
 from .link import CallResult as CallResult
+from .signals import SessionInfo as SessionInfo
+from .signals import call_finished as call_finished
+from .signals import call_started as call_started
+from .signals import session_joined as session_joined
+from .signals import session_left as session_left

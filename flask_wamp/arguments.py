@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import INVALID_ARGUMENT, ApplicationError
+from .validation import ArgumentErrors
 
 _QUOTED_NAME = re.compile(r"'([^']+)'")
 _SIMPLE = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -28,7 +29,13 @@ class Arguments:
             p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty
         }
         self._simple = all(p.kind is _SIMPLE for p in parameters)
-        self._required = sum(p.default is inspect.Parameter.empty for p in parameters)
+        #: The names of the parameters that have to be given.
+        self.required = tuple(
+            p.name
+            for p in parameters
+            if p.default is inspect.Parameter.empty
+            and p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        )
         self._positional = [
             p.name for p in parameters if p.kind in (_SIMPLE, inspect.Parameter.POSITIONAL_ONLY)
         ]
@@ -38,7 +45,7 @@ class Arguments:
 
         :raises ApplicationError: ``wamp.error.invalid_argument``, naming the parameter.
         """
-        if not kwargs and self._simple and self._required <= len(args) <= len(self._positional):
+        if not kwargs and self._simple and len(self.required) <= len(args) <= len(self._positional):
             return
         self.bind(args, kwargs)
 
@@ -71,3 +78,11 @@ def invalid_argument(reason: str, parameter: str | None = None) -> ApplicationEr
     if parameter is not None:
         keywords["parameter"] = parameter
     return ApplicationError(INVALID_ARGUMENT, reason, **keywords)
+
+
+def invalid_arguments(misfits: ArgumentErrors) -> ApplicationError:
+    """Return the error for arguments that their annotations refuse, with the list of *misfits*."""
+    text = str(misfits)
+    return ApplicationError(
+        INVALID_ARGUMENT, text, status=400, description=text, errors=misfits.errors
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
+from .options import check_timeout
 from .uris import invalid_uri
 
 DEFAULT_URL = "ws://localhost:8080/ws"
@@ -83,6 +84,13 @@ class WampConfig:
     threads: int
     uri_prefix: str
 
+    def seconds(self, timeout: float | None) -> float:
+        """Return *timeout*, or the one of the configuration where there is none.
+
+        :raises ValueError: it is no number of seconds.
+        """
+        return self.timeout if timeout is None else check_timeout(timeout)
+
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> "WampConfig":
         """Read the keys from a Flask *config*.
@@ -134,10 +142,10 @@ def _realm(key: str, value: Any) -> str:
 def _timeout(key: str, value: Any) -> float:
     if value is None:
         return 10.0
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value <= 86_400:
-        raise _refuse(key, value, "give a number of seconds above 0 and up to 86400, as in 10")
-    return float(value)
+    try:
+        return check_timeout(value)
+    except ValueError as error:
+        raise _refuse(key, value, str(error)) from None
 
 
 def _threads(key: str, value: Any) -> int:

@@ -12,10 +12,11 @@ import importlib
 import os
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from autobahn.wamp import message
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CloseDetails
 from flask import Flask
@@ -24,13 +25,17 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.error import ReactorNotRunning
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 from ._twisted.binding import bind
+from ._twisted.flow import FlowHost
 from ._twisted.link import SessionLink
+from ._twisted.notices import Notices
 from ._twisted.pool import ElasticPool
 from ._twisted.reactor_queue import ReactorQueue
 from ._twisted.reactor_thread import running_reactor
 from ._twisted.session import Session
+from ._twisted.strict import guard_router, restore_recursion_limit
 from .errors import SetupError
 from .state import State, state_of
 
@@ -55,12 +60,14 @@ class AppSession(Session):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
+        restore_recursion_limit()
         self._extra: dict[str, Any] = (config and config.extra) or {}
         self._application = str(self._extra.get("application", self.application))
         self._reactor = running_reactor()
-        self._queue = ReactorQueue(self._reactor.callFromThread)
+        self._queue = ReactorQueue(self._reactor.callFromThread, self._reactor.callLater)
         self._link = SessionLink(self._queue)
         self._state: State | None = None
+        self._notices: Notices | None = None
         self._stopping = False
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
@@ -72,6 +79,8 @@ class AppSession(Session):
         else:
             state.slot.attach(self._link)
             self._state = state
+            self._notices = Notices(state)
+            self._reactor.addSystemEventTrigger("during", "shutdown", self._finish_notices)
 
     def onConnect(self) -> None:
         """Join the realm, unless the application did not load."""
@@ -81,6 +90,7 @@ class AppSession(Session):
     def onLeave(self, details: CloseDetails) -> Any:
         """End the process where the session is lost before it stops: nothing would serve then."""
         self._link.detach(f"the session ended: {details.reason}")
+        self.tell_left(str(details.reason))
         self._reactor.callLater(STOP_NOTICE, self._fail_unless_stopping, details)
         return super().onLeave(details)
 
@@ -97,6 +107,21 @@ class AppSession(Session):
             # It is stopping already, or has yet to start: then the exception tells Crossbar.
             if error is not None:
                 raise
+
+    def tell_joined(self) -> None:
+        """Let the application know that this session can be used."""
+        if self._notices is not None:
+            self._notices.joined(self, str(self.config.realm))
+
+    def tell_left(self, reason: str) -> None:
+        """Let the application know that this session has ended."""
+        if self._notices is not None:
+            self._notices.left(reason)
+
+    def _finish_notices(self) -> Any:
+        """Give ``@wamp.on_leave`` functions their second, while the process ends."""
+        self.tell_left("the node stops")
+        return self._notices and self._notices.finished(self._reactor, SHUTDOWN_GRACE)
 
     def _fail_unless_stopping(self, details: CloseDetails) -> None:
         if not self._stopping:
@@ -121,6 +146,7 @@ class ViewsSession(AppSession):
         pool.start()
         state.registry.freeze(f"{type(self).__name__} of the node")
         try:
+            state.dispatcher.prepare()
             yield bind(self, state, pool)
         except Exception as error:  # noqa: BLE001
             # Refused by the router or lost on the way, the remedy is the reader's: a restart.
@@ -131,6 +157,7 @@ class ViewsSession(AppSession):
             count=len(state.registry.procedures),
             application=self._application,
         )
+        self.tell_joined()
 
 
 class WebSession(AppSession):
@@ -147,6 +174,8 @@ class WebSession(AppSession):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
+        guard_router()
+        self._flow = FlowHost(self)
         if "cbdir" in self._extra:
             # Sockets in the directory are open to everybody until they are made private.
             Path(self._extra["cbdir"]).chmod(0o700)
@@ -155,20 +184,27 @@ class WebSession(AppSession):
     def onJoin(self, details: Any) -> Any:
         """Be the application's link, and wait for its procedures in the background."""
         self._link.attach(self)
+        yield self._flow.register()
+        self.tell_joined()
         if self._state is not None:
             yield self._watch_registrations(self._state)
+
+    def onMessage(self, msg: Any) -> None:
+        """Answer what callees ask about the flow of their results."""
+        if type(msg) is not message.Invocation or not self._flow.answer(msg):
+            super().onMessage(msg)
 
     @inlineCallbacks
     def _watch_registrations(self, state: State) -> Any:
         """Announce the page once a process has registered every procedure, whoever it is."""
         own = state.registry.resolved(state.config.uri_prefix)
-        missing = {*own, *self.awaited}
+        missing = {*own, *((uri, "exact") for uri in self.awaited)}
 
         @inlineCallbacks
         def look(*_registration: Any) -> Any:
-            for uri in sorted(missing):
-                if (yield self.call("wamp.registration.lookup", uri)) is not None:
-                    missing.discard(uri)
+            for uri, match in sorted(missing):
+                if (yield self._lookup(uri, match)) is not None:
+                    missing.discard((uri, match))
             if missing or all_there.called:
                 return
             if (yield self._served_by_one(own)) and not all_there.called:
@@ -182,16 +218,20 @@ class WebSession(AppSession):
         self._reactor.callLater(PATIENCE, self._complain, missing, all_there)
         yield look()
 
+    def _lookup(self, uri: str, match: str) -> Any:
+        """Return the id of a registration, or None; a Deferred."""
+        return self.call("wamp.registration.lookup", uri, {"match": match})
+
     @inlineCallbacks
-    def _served_by_one(self, uris: Iterable[str]) -> Any:
-        """Tell whether a session has registered all *uris*.
+    def _served_by_one(self, registrations: Iterable[tuple[str, str]]) -> Any:
+        """Tell whether a session has made all *registrations*, of URI and match policy.
 
         One that was refused a procedure, because another service has it, is about to end its
         process; until then each of its procedures is registered, by one of the two.
         """
         common: set[int] | None = None
-        for uri in uris:
-            registration = yield self.call("wamp.registration.lookup", uri)
+        for uri, match in registrations:
+            registration = yield self._lookup(uri, match)
             try:
                 callees = yield self.call("wamp.registration.list_callees", registration)
             except ApplicationError:
@@ -199,10 +239,11 @@ class WebSession(AppSession):
             common = set(callees) if common is None else common & set(callees)
         return common is None or bool(common)
 
-    def _complain(self, missing: set[str], all_there: "Deferred[None]") -> None:
+    def _complain(self, missing: set[tuple[str, str]], all_there: "Deferred[None]") -> None:
         if all_there.called:
             return
-        nobody = f"nobody has registered {', '.join(sorted(missing))}"
+        uris = ", ".join(uri for uri, _match in sorted(missing))
+        nobody = f"nobody has registered {uris}"
         self.log.error(
             "flask-wamp: {application} is not ready: {reason}",
             application=self._application,
@@ -225,6 +266,7 @@ class WebSession(AppSession):
         if not pages:
             self._reactor.callLater(0.1, self._announce)
             return
+        self._let_views_respond_at_the_end()
         for host in listening:
             if isinstance(host, UNIXAddress) and host.name is not None:
                 Path(os.fsdecode(host.name)).chmod(0o600)
@@ -235,9 +277,34 @@ class WebSession(AppSession):
             pages=" ".join(pages),
         )
 
+    def _let_views_respond_at_the_end(self) -> None:
+        """Join the WSGI threads beside the reactor, through which they write their responses.
+
+        Crossbar.io joins them on the reactor's thread when the node stops; a view that ends then
+        waits for the reactor, and the reactor for the view.
+        """
+        # Twisted has no public way to what somebody else wants to be called at the end.
+        before = self._reactor._eventTriggers["shutdown"].before  # noqa: SLF001
+        for stop, args, kwargs in list(before):
+            if isinstance(getattr(stop, "__self__", None), ThreadPool):
+                handle = ("before", stop, args, kwargs)
+                self._reactor.removeSystemEventTrigger(("shutdown", handle))
+                self._reactor.addSystemEventTrigger("before", "shutdown", self._beside, stop)
+
+    def _beside(self, work: Callable[[], None]) -> "Deferred[None]":
+        """Do *work* on a thread of its own, since those of the pools end."""
+        done: Deferred[None] = Deferred()
+
+        def run() -> None:
+            work()
+            self._reactor.callFromThread(done.callback, None)
+
+        threading.Thread(target=run, name="flask-wamp end", daemon=True).start()
+        return done
+
     def _release(self) -> None:
         super()._release()
-        # Crossbar joins the WSGI threads on the reactor's thread, for as long as a view takes.
+        # Views that go on are waited for at the end, for as long as they take.
         guard = threading.Timer(SHUTDOWN_GRACE, self._end_process)
         guard.daemon = True
         guard.start()

@@ -4,12 +4,14 @@
 
     WAMPError
     ├── ConfigError (ValueError)        a configuration value was refused
-    ├── DeclarationError (ValueError)   a duplicate or invalid URI, where it was declared
+    ├── DeclarationError (ValueError)   a declaration was refused, where it was written
+    ├── OptionError (ValueError)        an option of a call or publish was refused
     ├── SetupError (RuntimeError)       no extension, no app, or a step out of order
     ├── BlockingCallError (RuntimeError) a blocking call from the reactor thread
     ├── PayloadError (TypeError)        a value that no serializer can carry
     ├── ApplicationError                raised in a view, it answers the call under its URI
     ├── TooManyCalls                    no thread is left for a view to wait in
+    ├── StreamOverflow                  results of a stream came faster than they were taken
     ├── RegistrationFailed              the router refused procedures or subscriptions
     ├── CallTimeout (TimeoutError)      no answer within the timeout
     ├── NotConnected (ConnectionError)  no session, or it was lost while waiting
@@ -84,7 +86,11 @@ class ConfigError(WAMPError, ValueError):
 
 
 class DeclarationError(WAMPError, ValueError):
-    """A procedure, subscription or error was declared under a duplicate or invalid URI."""
+    """A declaration was refused: a duplicate or invalid URI, options that cannot be."""
+
+
+class OptionError(WAMPError, ValueError):
+    """An option of a call or publish was refused; the text says what to write."""
 
 
 class SetupError(WAMPError, RuntimeError):
@@ -105,6 +111,10 @@ class RegistrationFailed(WAMPError):
 
 class TooManyCalls(WAMPError):
     """A view wants to wait for an answer, and no further thread may be started meanwhile."""
+
+
+class StreamOverflow(WAMPError):
+    """A callee sent results faster than the loop took them; the call was canceled."""
 
 
 class CallTimeout(WAMPError, TimeoutError):

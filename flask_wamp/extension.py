@@ -1,23 +1,54 @@
 """The extension: ``WAMP``, its decorators, and serving outside Crossbar."""
 
 import weakref
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_app_context
 
+from . import outbox, typed_views
 from .client import Client
 from .config import WampConfig
+from .declarations import Declaration, Declarations, Namespace
 from .errors import DeclarationError, SetupError
 from .link import Link
-from .registry import Registry
+from .registry import Procedure, ProcedureOptions, Registry, Subscription, SubscriptionOptions
+from .signals import SessionInfo
 from .state import State, state_of
 
-F = TypeVar("F", bound=Callable[..., Any])
-E = TypeVar("E", bound=type[Exception])
+W = TypeVar("W", bound=Callable[[SessionInfo], Any])
+OptionsT = TypeVar("OptionsT", ProcedureOptions, SubscriptionOptions)
 
 
-class WAMP:
+class Handle:
+    """A procedure or subscription that was added while running; see :meth:`remove`.
+
+    :ivar uri: the procedure, topic or pattern.
+    """
+
+    def __init__(self, uri: str, remove: Callable[[float | None], None]) -> None:
+        self.uri = uri
+        self._remove: Callable[[float | None], None] | None = remove
+
+    def remove(self, timeout: float | None = None) -> None:
+        """Unregister the procedure, or end the subscription; the second time does nothing.
+
+        Calls and events that are under way are finished.
+
+        :param timeout: seconds that the router may take; by default ``WAMP_TIMEOUT``.
+        :raises NotConnected: the session was lost meanwhile; what was added does not come back
+            with the next.
+        """
+        remove, self._remove = self._remove, None
+        if remove is not None:
+            remove(timeout)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.uri!r}>"
+
+
+class WAMP(Declarations):
     """WAMP for Flask applications: procedures, subscriptions, and ``g.wampy`` in every context.
 
     Declarations made with its decorators serve every application that it is initialised with;
@@ -50,75 +81,91 @@ class WAMP:
         state = State(app, self._registry, config, _background_link)
         app.extensions["wamp"] = state
         app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class, state.client)
+        outbox.init_app(app)
+        typed_views.init_app(app, self._registry)
         self._apps.add(app)
 
-    @overload
-    def callee(self, uri: F, /) -> F: ...
+    def register_namespace(self, namespace: Namespace) -> None:
+        """Make the declarations of a namespace that was made without this extension.
 
-    @overload
-    def callee(self, uri: str | None = None, /, *, request: bool = True) -> Callable[[F], F]: ...
-
-    def callee(self, uri: F | str | None = None, /, *, request: bool = True) -> Any:
-        """Declare a procedure: ``@wamp.callee``, or ``@wamp.callee("com.example.add")``.
-
-        Stacks with ``@app.route`` in either order; a view that is both answers a call through the
-        pipeline that HTTP runs.
-
-        :param uri: the procedure's URI; by default the function's name behind
-            ``WAMP_URI_PREFIX``.
-        :param request: False gives an application context only, even to a view that is a route:
-            its ``before_request`` guards do not run then.
-        :raises DeclarationError: the URI is invalid, or taken.
+        :raises DeclarationError: one of them is taken.
+        :raises SetupError: the declarations are served already.
         """
-        if callable(uri):
-            self._registry.add_procedure(uri)
-            return uri
+        namespace.declare_in(self._registry)
 
-        def declare(function: F) -> F:
-            self._registry.add_procedure(function, uri, request=request)
-            return function
+    def on_join(self, function: W) -> W:
+        """Declare a function to be called when a session of this process has joined.
 
-        return declare
+        It gets a :class:`~flask_wamp.SessionInfo`, and runs in an application context, on a
+        thread of its own, after everything is registered where this process serves; so again
+        after each lost connection. Functions run one after another, with those of
+        :meth:`on_leave`.
 
-    def subscribe(self, topic: str) -> Callable[[F], F]:
-        """Declare a handler of *topic*'s events: ``@wamp.subscribe("com.example.spam")``.
-
-        The handler gets the event's positional and keyword payload as its arguments. Events of
-        one subscription are handled one after another, in the order in which they came.
-
-        :raises DeclarationError: the topic is not a URI.
+        :raises DeclarationError: it does not take one argument.
         """
-        if callable(topic):
-            raise DeclarationError("name the topic: @wamp.consume(topic='com.example.spam')")
+        self._registry.add_watcher(function, joins=True)
+        return function
 
-        def declare(function: F) -> F:
-            self._registry.add_subscription(function, topic)
-            return function
+    def on_leave(self, function: W) -> W:
+        """Declare a function to be called when a session of this process has ended.
 
-        return declare
+        It gets a :class:`~flask_wamp.SessionInfo` with the ``reason``; see :meth:`on_join`.
+        When the process ends, it has a second.
 
-    def consume(self, topic: str) -> Callable[[F], F]:
-        """Declare a handler of *topic*'s events; the same as :meth:`subscribe`."""
-        return self.subscribe(topic)
-
-    def error(self, uri: str) -> Callable[[E], E]:
-        """Map an exception class to the error URI *uri*, both ways.
-
-        Raised in a view, it travels under the URI with the arguments that it was made with; a
-        call that is answered with the URI raises it again.
-
-        :raises DeclarationError: the URI is invalid or taken, or the class has one already.
+        :raises DeclarationError: it does not take one argument.
         """
-        if callable(uri):
-            raise DeclarationError("name the URI: @wamp.error('com.example.no_stock')")
+        self._registry.add_watcher(function, joins=False)
+        return function
 
-        def declare(exception: E) -> E:
-            if not _is_exception_class(exception):
-                raise DeclarationError(f"@wamp.error({uri!r}) stands on an exception class")
-            self._registry.add_error(exception, uri)
-            return exception
+    def add_procedure(
+        self,
+        function: Callable[..., Any],
+        uri: str | None = None,
+        *,
+        app: Flask | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> Handle:
+        """Declare a procedure as :meth:`callee` does, at any time.
 
-        return declare
+        In a process that serves, it is registered before this returns.
+
+        :param app: by default the current application, or the only one.
+        :param timeout: seconds to register in; by default ``WAMP_TIMEOUT``.
+        :param options: those of :meth:`callee`.
+        :returns: a handle with which to remove it.
+        :raises DeclarationError: the URI is invalid, or taken, or an option cannot be.
+        :raises RegistrationFailed: the router refused.
+        :raises SetupError: this process only calls and publishes.
+        """
+        checked = _options(ProcedureOptions, "add_procedure", options)
+        state = self._state(app)
+        return self._add(
+            state,
+            lambda: self._registry.add_procedure(function, uri, checked, late=True),
+            timeout,
+        )
+
+    def add_subscription(
+        self,
+        function: Callable[..., Any],
+        topic: str,
+        *,
+        app: Flask | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> Handle:
+        """Declare a handler as :meth:`subscribe` does, at any time; see :meth:`add_procedure`.
+
+        :param options: those of :meth:`subscribe`.
+        """
+        checked = _options(SubscriptionOptions, "add_subscription", options)
+        state = self._state(app)
+        return self._add(
+            state,
+            lambda: self._registry.add_subscription(function, topic, checked, late=True),
+            timeout,
+        )
 
     def start(self, app: Flask | None = None, *, timeout: float | None = None) -> None:
         """Serve the procedures and subscriptions of an application from this process.
@@ -135,14 +182,16 @@ class WAMP:
         from ._twisted.background import BackgroundLink
 
         state = self._state(app)
-        link = state.link()
+        seconds = state.config.seconds(timeout)
+        state.dispatcher.prepare()
+        link = state.slot.get(lambda: BackgroundLink(state, serving=True))
         if not isinstance(link, BackgroundLink):
             raise SetupError(
                 "wamp.start() is for processes that Crossbar does not run: in this one a Crossbar "
                 "component has the application's session"
             )
         self._registry.freeze("WAMP.start()")
-        link.serve(state.config.timeout if timeout is None else timeout)
+        link.serve(seconds)
 
     def stop(self, app: Flask | None = None) -> None:
         """End serving and the connection of this process; calls in flight raise at once.
@@ -160,6 +209,38 @@ class WAMP:
         if isinstance(link, BackgroundLink):
             state.slot.attach(None)
             link.close()
+
+    def _make(self, declaration: Declaration) -> None:
+        declaration(self._registry)
+
+    def _add(
+        self,
+        state: State,
+        declare: Callable[[], Procedure | Subscription],
+        timeout: float | None,
+    ) -> Handle:
+        """Declare, and serve at once where the declarations of *state* are served."""
+        registry = self._registry
+        seconds = state.config.seconds(timeout)
+        declared = declare()
+        try:
+            state.dispatcher.prepare()
+            link = state.slot.link
+            if link is not None:
+                link.add(declared, seconds)
+        except BaseException:
+            registry.remove(declared)
+            raise
+
+        def remove(timeout: float | None) -> None:
+            registry.remove(declared)
+            link = state.slot.link
+            if link is not None:
+                link.remove(declared, state.config.seconds(timeout))
+
+        if isinstance(declared, Procedure):
+            return Handle(declared.uri(state.config.uri_prefix), remove)
+        return Handle(declared.topic, remove)
 
     def _state(self, app: Flask | None) -> State:
         if app is None:
@@ -186,8 +267,16 @@ def _background_link(state: State) -> Link:
     return BackgroundLink(state)
 
 
-def _is_exception_class(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Exception)
+def _options(kind: type[OptionsT], method: str, given: Mapping[str, Any]) -> OptionsT:
+    """Return the options *given* to one of the methods that add while running."""
+    known = {each.name for each in fields(kind)}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise DeclarationError(
+            f"wamp.{method}({unknown[0]}=...): there is no such option; there are "
+            f"{', '.join(sorted(known))}"
+        )
+    return kind(**given)
 
 
 def _globals_class(base: type[Any], client: Client) -> type[Any]:

@@ -66,7 +66,7 @@ def _payload_error(what: str, unfit: _Unfit) -> PayloadError:
 def _encode(value: Any, json: JSONProvider, depth: int) -> Any:
     kind = type(value)
     if kind is str:
-        return value if value.isascii() else _encodable(value)
+        return _encodable(value)
     if kind is int:
         if MIN_INT <= value <= MAX_INT:
             return value
@@ -84,8 +84,15 @@ def _encode(value: Any, json: JSONProvider, depth: int) -> Any:
     if kind is list or kind is tuple:
         return _encode_list(value, json, depth + 1)
     if kind is bytearray or kind is memoryview:
-        return bytes(value)
+        return _octets(value)
     return _through_json(value, json, depth)
+
+
+def _octets(value: bytearray | memoryview) -> bytes:
+    try:
+        return bytes(value)
+    except ValueError as error:
+        raise _Unfit(f"a {type(value).__name__} ({error})") from error
 
 
 def _encode_list(items: Iterable[Any], json: JSONProvider, depth: int) -> list[Any]:
@@ -113,7 +120,7 @@ def _encode_dict(items: Mapping[Any, Any], json: JSONProvider, depth: int) -> di
 
 def _encode_key(key: Any) -> str:
     if type(key) is str:
-        return key if key.isascii() else _encodable(key)
+        return _encodable(key)
     if type(key) is bool:
         return "true" if key else "false"
     if key is None:
@@ -129,6 +136,11 @@ def _encode_key(key: Any) -> str:
 
 
 def _encodable(text: str) -> str:
+    if text[:1] == "\0":
+        # That is how bytes travel in JSON (WAMP spec, 6.2), whatever this peer's own serializer.
+        raise _Unfit("a str that begins with NUL")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -140,6 +152,59 @@ def _through_json(value: Any, json: JSONProvider, depth: int) -> Any:
     """Return what the application's JSON provider makes of a *value* of another type."""
     try:
         plain = json.loads(json.dumps(value))
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:
+        # A provider, or a value's own methods, may raise anything.
         raise _Unfit(f"a {type(value).__name__} ({error})") from error
     return _encode(plain, json, depth + 1)
+
+
+def weight(value: Any) -> int:
+    """Return roughly how many bytes an encoded *value* takes on the wire."""
+    if isinstance(value, str | bytes):
+        return len(value) + 4
+    if isinstance(value, dict):
+        return 4 + sum(len(key) + 4 + weight(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return 4 + sum(map(weight, value))
+    return 8
+
+
+def unfit_arguments(args: Iterable[Any] | None, kwargs: Mapping[Any, Any] | None) -> str | None:
+    """Tell why what a peer has sent is no WAMP payload, or None.
+
+    Serializers let through what JSON does not have, values of their own types, and any depth.
+    """
+    try:
+        for value in args or ():
+            if type(value) not in _SCALARS:
+                _check(value, 0)
+        if kwargs:
+            _check(kwargs, -1)
+    except _Unfit as unfit:
+        return f"the payload has {unfit}"
+    return None
+
+
+_SCALARS = frozenset({str, int, bool, type(None), bytes})
+
+
+def _check(value: Any, depth: int) -> None:
+    kind = type(value)
+    if kind in _SCALARS:
+        return
+    if kind is float:
+        if not math.isfinite(value):
+            raise _Unfit(f"the float {value}, which JSON does not have")
+        return
+    if depth >= MAX_DEPTH:
+        raise _Unfit(f"values nested over {MAX_DEPTH} deep")
+    if kind is list:
+        for item in value:
+            _check(item, depth + 1)
+    elif kind is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise _Unfit(f"a dict key of type {type(key).__name__}")
+            _check(item, depth + 1)
+    else:
+        raise _Unfit(f"a {kind.__name__}, which not every serializer has")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from inspect import isgenerator
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,9 +14,10 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import BuildError, MapAdapter, Rule
 from werkzeug.wrappers import Response
 
-from .arguments import Arguments, invalid_argument
+from .arguments import Arguments, invalid_argument, invalid_arguments
 from .errors import NOT_AUTHORIZED, ApplicationError, uri_for_status
 from .registry import Procedure
+from .validation import ArgumentErrors, Validator
 
 METHOD = "CALL"
 
@@ -54,6 +56,16 @@ def route_of(app: Flask, procedure: Procedure) -> Route | None:
         if view in inside_procedure:
             return _route(app, rule, function)
     return None
+
+
+def endpoints_of(app: Flask, function: Callable[..., Any]) -> list[str]:
+    """Return the endpoints whose view is *function*, whichever of them wraps the other."""
+    inside = _with_wrapped(function)
+    return [
+        endpoint
+        for endpoint, view in app.view_functions.items()
+        if function in _with_wrapped(view) or view in inside
+    ]
 
 
 def _with_wrapped(function: Callable[..., Any]) -> list[Callable[..., Any]]:
@@ -118,6 +130,8 @@ def _split(value: Any) -> tuple[Any, int | None]:
 
 def _needs_response(body: Any) -> bool:
     """Tell whether only Flask can say what *body* stands for: a response, headers, a stream."""
+    if isgenerator(body):
+        return False
     return isinstance(body, Response | tuple | Iterator) or callable(body)
 
 
@@ -162,14 +176,21 @@ class CallPipeline:
         self._builder: MapAdapter | None = None
 
     def run(
-        self, route: Route, arguments: Arguments, args: list[Any], kwargs: dict[str, Any]
+        self,
+        route: Route,
+        arguments: Arguments,
+        validator: Validator | None,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        complete: Callable[[Any], Any],
     ) -> Any:
-        """Answer a call of *route* as HTTP would, and return the view's value.
+        """Answer a call of *route* as HTTP would, and return what *complete* makes of its value.
 
         The path is built from the rule and the arguments and then matched, so that converters
         check and convert what they would in a URL. The keyword arguments are the JSON body;
         those that name no parameter are there only.
 
+        :param complete: runs in the context of the request, as the last.
         :raises ApplicationError: the arguments do not fit, or the answer was an error.
         """
         named = kwargs
@@ -201,11 +222,16 @@ class CallPipeline:
                         bound.arguments[key] = value
                     elif arguments.any_keyword is not None:
                         bound.arguments.setdefault(arguments.any_keyword, {})[key] = value
+                if validator is not None:
+                    try:
+                        validator.validate_bound(bound)
+                    except ArgumentErrors as error:
+                        raise invalid_arguments(error) from None
                 return route.function(*bound.args, **bound.kwargs)
 
-            return self._dispatch(view)
+            return self._dispatch(view, complete)
 
-    def _dispatch(self, view: Callable[[], Any]) -> Any:
+    def _dispatch(self, view: Callable[[], Any], complete: Callable[[Any], Any]) -> Any:
         """Run guards, *view*, error handlers and ``after_request`` in the current context."""
         app = self._app
         failure: Exception | None = None
@@ -233,7 +259,9 @@ class CallPipeline:
             if response.status_code >= 300:
                 raise _response_error(response, value, failure, guarded)
             body = _split(value)[0]
-            return body if untouched and not _needs_response(body) else _decoded(response)
+            if not untouched or _needs_response(body):
+                body = _decoded(response)
+            return complete(body)
         finally:
             response.close()
 

@@ -1,13 +1,19 @@
 """What was declared: procedures, subscriptions and errors. Standard library only."""
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import DeclarationError, SetupError
-from .uris import invalid_uri
+from .uris import invalid_pattern, invalid_uri, malformed_uri
+
+#: How the router chooses among the sessions that share a registration (WAMP spec, 10.2.7).
+INVOKE_POLICIES = ("single", "first", "last", "roundrobin", "random")
 
 _ARGUMENTS = "_flask_wamp_arguments"
+_REMEMBERS = "_flask_wamp_remembers"
 
 
 def describe(function: Callable[..., Any]) -> str:
@@ -17,23 +23,100 @@ def describe(function: Callable[..., Any]) -> str:
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 
 
+@dataclass(frozen=True, slots=True)
+class ProcedureOptions:
+    """How a procedure is registered and run.
+
+    :ivar request: run the pipeline of HTTP where the function is a route as well.
+    :ivar match: ``exact``, or how the URI is a pattern: ``prefix`` or ``wildcard``.
+    :ivar invoke: how the router chooses among the sessions that share the registration.
+    :ivar concurrency: calls that run at a time in this process; None leaves it to the pool.
+    :ivar queue: calls that may wait for one of these places; None leaves it to the pool.
+    :ivar force_reregister: take the registration over from a session that made it so.
+    """
+
+    request: bool = True
+    match: str = "exact"
+    invoke: str = "single"
+    concurrency: int | None = None
+    queue: int | None = None
+    force_reregister: bool = False
+
+    def problem(self) -> str | None:
+        """Tell which option cannot be, and what to write, or None."""
+        if not _is_flag(self.request):
+            return f"request={self.request!r}: give True or False"
+        if not _is_flag(self.force_reregister):
+            return f"force_reregister={self.force_reregister!r}: give True or False"
+        if self.force_reregister and self.invoke != "single":
+            return (
+                f"force_reregister=True takes a procedure over, invoke={self.invoke!r} shares it: "
+                "give one of them"
+            )
+        if self.invoke not in INVOKE_POLICIES:
+            return f"invoke={self.invoke!r}: give one of {', '.join(map(repr, INVOKE_POLICIES))}"
+        if self.concurrency is not None and not _is_whole(self.concurrency, 1):
+            return f"concurrency={self.concurrency!r}: give a whole number from 1, as in 4"
+        if self.queue is not None and not _is_whole(self.queue, 0):
+            return f"queue={self.queue!r}: give a whole number from 0, as in 10"
+        if self.queue is not None and self.concurrency is None:
+            return (
+                f"queue={self.queue!r} says how many calls wait for one of the places that "
+                "concurrency=... limits: give that as well"
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionOptions:
+    """How a subscription is made and its events are handled.
+
+    :ivar match: ``exact``, or how the topic is a pattern: ``prefix`` or ``wildcard``.
+    :ivar get_retained: ask for the event that the router has kept.
+    :ivar concurrency: events that are handled at a time; above 1 they are out of order.
+    """
+
+    match: str = "exact"
+    get_retained: bool = False
+    concurrency: int = 1
+
+    def problem(self) -> str | None:
+        """Tell which option cannot be, and what to write, or None."""
+        if not _is_flag(self.get_retained):
+            return f"get_retained={self.get_retained!r}: give True or False"
+        if not _is_whole(self.concurrency, 1):
+            return f"concurrency={self.concurrency!r}: give a whole number from 1, as in 4"
+        return None
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Procedure:
     """A function that can be called over WAMP.
 
     :ivar name: the URI, or the function's name, which stands behind the prefix.
     :ivar absolute: *name* is a whole URI.
-    :ivar request: run the pipeline of HTTP where the function is a route as well.
     """
 
     function: Callable[..., Any]
     name: str
     absolute: bool
-    request: bool = True
+    options: ProcedureOptions = ProcedureOptions()
 
     def uri(self, prefix: str) -> str:
         """Return the URI in an application with this *prefix*."""
         return self.name if self.absolute else prefix + self.name
+
+    def key(self, prefix: str) -> tuple[str, str]:
+        """Return what the router knows the registration by: its URI, and how that matches."""
+        return self.uri(prefix), self.options.match
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +125,17 @@ class Subscription:
 
     function: Callable[..., Any]
     topic: str
+    options: SubscriptionOptions = SubscriptionOptions()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Registry:
     """The declarations of one :class:`~flask_wamp.WAMP`, shared by the applications it serves."""
 
     procedures: list[Procedure] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
+    on_join: list[Callable[..., Any]] = field(default_factory=list)
+    on_leave: list[Callable[..., Any]] = field(default_factory=list)
     _prefixes: set[str] = field(default_factory=set)
     _errors: dict[str, type[Exception]] = field(default_factory=dict)
     _served_by: str | None = None
@@ -59,52 +145,115 @@ class Registry:
 
         :raises DeclarationError: two procedures have the same URI in that application.
         """
-        seen: dict[str, Procedure] = {}
+        seen: dict[tuple[str, str], Procedure] = {}
         for procedure in self.procedures:
-            _refuse_twin(procedure, seen.setdefault(procedure.uri(prefix), procedure), prefix)
+            _refuse_twin(procedure, seen.setdefault(procedure.key(prefix), procedure), prefix)
         self._prefixes.add(prefix)
 
     def add_procedure(
-        self, function: Callable[..., Any], uri: str | None = None, *, request: bool = True
+        self,
+        function: Callable[..., Any],
+        uri: str | None = None,
+        options: ProcedureOptions = ProcedureOptions(),
+        *,
+        late: bool = False,
     ) -> Procedure:
         """Declare *function* a procedure, under *uri* or its own name.
 
-        :raises DeclarationError: the URI is invalid, or taken.
+        :param late: it is registered by whoever adds it, where the others are served already.
+        :raises DeclarationError: the URI is invalid, or taken, or an option cannot be.
         :raises SetupError: the procedures are registered already.
         """
         name = uri if uri is not None else getattr(function, "__name__", None)
         if name is None:
             raise DeclarationError(f"{function!r} has no name: give a URI, callee('com.example.x')")
-        self._refuse_late(f"the procedure {name!r}")
-        _refuse_invalid("callee", name, function)
-        procedure = Procedure(function, name, absolute=uri is not None, request=request)
+        if not late:
+            self._refuse_late(f"the procedure {name!r}", "add_procedure")
+        reason = options.problem() or invalid_pattern(name, options.match)
+        if reason:
+            raise _refusal("callee", name, function, reason)
+        if inspect.isasyncgenfunction(inspect.unwrap(function)):
+            reason = "an asynchronous generator cannot be a procedure: make it a generator"
+            raise _refusal("callee", name, function, reason)
+        procedure = Procedure(function, name, absolute=uri is not None, options=options)
         for other in self.procedures:
-            if (other.name, other.absolute) == (procedure.name, procedure.absolute):
+            if (other.absolute, other.key("")) == (procedure.absolute, procedure.key("")):
                 _refuse_twin(procedure, other, "")
             for prefix in self._prefixes:
-                if other.uri(prefix) == procedure.uri(prefix):
+                if other.key(prefix) == procedure.key(prefix):
                     _refuse_twin(procedure, other, prefix)
-        self.procedures.append(procedure)
+        # A new list: another thread may be reading the old one.
+        self.procedures = [*self.procedures, procedure]
         return procedure
 
-    def add_subscription(self, function: Callable[..., Any], topic: str) -> Subscription:
+    def add_subscription(
+        self,
+        function: Callable[..., Any],
+        topic: str,
+        options: SubscriptionOptions = SubscriptionOptions(),
+        *,
+        late: bool = False,
+    ) -> Subscription:
         """Declare *function* a handler of *topic*'s events.
 
-        :raises DeclarationError: the topic is not a URI.
+        :param late: it is subscribed by whoever adds it, where the others are already.
+        :raises DeclarationError: the topic is invalid, or an option cannot be.
         :raises SetupError: the subscriptions are made already.
         """
-        self._refuse_late(f"the subscription to {topic!r}")
-        _refuse_invalid("subscribe", topic, function)
-        subscription = Subscription(function, topic)
-        self.subscriptions.append(subscription)
+        if not late:
+            self._refuse_late(f"the subscription to {topic!r}", "add_subscription")
+        # The meta API's events are below "wamp.", and are there to be subscribed to.
+        is_meta = isinstance(topic, str) and topic.startswith("wamp.") and options.match == "exact"
+        reason = malformed_uri(topic) if is_meta else invalid_pattern(topic, options.match)
+        reason = options.problem() or reason
+        if reason:
+            raise _refusal("subscribe", topic, function, reason)
+        subscription = Subscription(function, topic, options)
+        self.subscriptions = [*self.subscriptions, subscription]
         return subscription
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what is declared meanwhile where it ends with an exception."""
+        procedures, subscriptions = self.procedures, self.subscriptions
+        errors = dict(self._errors)
+        try:
+            yield
+        except BaseException:
+            self.procedures, self.subscriptions = procedures, subscriptions
+            self._errors = errors
+            raise
+
+    def remove(self, declared: Procedure | Subscription) -> None:
+        """Forget a procedure or subscription."""
+        self.procedures = [other for other in self.procedures if other is not declared]
+        self.subscriptions = [other for other in self.subscriptions if other is not declared]
+
+    def add_watcher(self, function: Callable[..., Any], *, joins: bool) -> None:
+        """Declare *function* to be called when a session has joined, or has left.
+
+        :raises DeclarationError: it does not take one argument.
+        """
+        name = "on_join" if joins else "on_leave"
+        if not callable(function):
+            raise DeclarationError(f"@wamp.{name} stands on a function, not on {function!r}")
+        try:
+            inspect.signature(function).bind(None)
+        except TypeError:
+            raise DeclarationError(
+                f"@wamp.{name}: {describe(function)} takes one argument, the session: "
+                f"def {getattr(function, '__name__', name)}(session)"
+            ) from None
+        (self.on_join if joins else self.on_leave).append(function)
 
     def add_error(self, exception: type[Exception], uri: str) -> None:
         """Let *exception* travel under *uri*, with the arguments that it was made with.
 
         :raises DeclarationError: the URI is invalid or taken, or the class has one already.
         """
-        _refuse_invalid("error", uri, exception)
+        reason = invalid_uri(uri)
+        if reason:
+            raise _refusal("error", uri, exception, reason)
         taken_by = self._errors.get(uri)
         if taken_by is not None:
             raise DeclarationError(
@@ -140,28 +289,31 @@ class Registry:
             # which carries the same payload.
             return None
 
-    def resolved(self, prefix: str) -> dict[str, Procedure]:
-        """Return the procedures by their URIs in an application with this *prefix*."""
-        return {procedure.uri(prefix): procedure for procedure in self.procedures}
+    def resolved(self, prefix: str) -> dict[tuple[str, str], Procedure]:
+        """Return the procedures by URI and match policy, in an application with this *prefix*."""
+        return {procedure.key(prefix): procedure for procedure in self.procedures}
 
     def freeze(self, method: str) -> None:
         """Refuse procedures and subscriptions from now on, because *method* has served them."""
         self._served_by = method
 
-    def _refuse_late(self, what: str) -> None:
+    @property
+    def is_served(self) -> bool:
+        """Whether this process has registered the declarations."""
+        return self._served_by is not None
+
+    def _refuse_late(self, what: str, method: str) -> None:
         if self._served_by is not None:
             raise SetupError(
                 f"{what} was declared after {self._served_by} had served the declarations: "
-                "import the module that declares it before"
+                f"import the module that declares it before, or use wamp.{method}()"
             )
 
 
-def _refuse_invalid(decorator: str, uri: object, target: Callable[..., Any]) -> None:
-    reason = invalid_uri(uri)
-    if reason:
-        raise DeclarationError(
-            f"@wamp.{decorator}: {uri!r} on {describe(target)} is invalid: {reason}"
-        )
+def _refusal(decorator: str, uri: object, target: Any, reason: str) -> DeclarationError:
+    return DeclarationError(
+        f"@wamp.{decorator}: {uri!r} on {describe(target)} is invalid: {reason}"
+    )
 
 
 def _refuse_twin(procedure: Procedure, other: Procedure, prefix: str) -> None:
@@ -180,6 +332,8 @@ def _remember_arguments(exception: type[Exception]) -> None:
     ``BaseException.args`` is what the class handed to ``super().__init__``, often a text, while a
     caller needs the constructor's own arguments to raise the same exception again.
     """
+    if _REMEMBERS in vars(exception):
+        return
     inherited_new = exception.__new__
 
     def remembering_new(cls: type[Exception], *args: Any, **kwargs: Any) -> Exception:
@@ -188,3 +342,4 @@ def _remember_arguments(exception: type[Exception]) -> None:
         return self
 
     exception.__new__ = remembering_new  # type: ignore[method-assign,assignment]
+    setattr(exception, _REMEMBERS, True)

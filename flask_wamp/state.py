@@ -9,6 +9,7 @@ from .config import WampConfig
 from .dispatcher import Dispatcher
 from .errors import SetupError
 from .link import Link, LinkSlot
+from .options import Options
 from .registry import Registry
 
 
@@ -28,6 +29,7 @@ class State:
         self.app = app
         self.registry = registry
         self.config = config
+        self.default_options = Options(timeout=config.timeout)
         self.slot = LinkSlot()
         self.client = Client(self)
         self.dispatcher = Dispatcher(app, registry)

@@ -1,9 +1,11 @@
-"""What a URI of a procedure, topic or error may look like (WAMP spec, 2.1.1, loose rules)."""
+"""What a URI or a pattern may look like (WAMP spec, 2.1.1, loose rules; 10.2.6, 10.3.4)."""
 
 import re
 from functools import lru_cache
 
 MAX_LENGTH = 255
+#: How a registration or subscription may match URIs.
+MATCHES = ("exact", "prefix", "wildcard")
 
 _LOOSE = re.compile(r"[^\s.#]+(\.[^\s.#]+)*\Z")
 
@@ -37,3 +39,37 @@ def invalid_uri(uri: object) -> str | None:
     if uri == "wamp" or str(uri).startswith("wamp."):
         return "URIs below 'wamp.' belong to the protocol"
     return None
+
+
+def invalid_pattern(uri: object, match: str) -> str | None:
+    """Tell why *uri* cannot be declared with this *match* policy, or None.
+
+    A prefix may end in a dot; a wildcard pattern has at least one empty component.
+    """
+    if match not in MATCHES:
+        return f"match is one of {', '.join(MATCHES)}"
+    if match == "exact" or not isinstance(uri, str):
+        return invalid_uri(uri)
+    if match == "prefix":
+        return invalid_uri(uri.removesuffix("."))
+    words = uri.split(".")
+    if "" not in words:
+        return "a wildcard pattern has an empty component, as in 'com.shop..stock'"
+    if not any(words):
+        return "a wildcard pattern names at least one component"
+    return invalid_uri(".".join(word or "x" for word in words))
+
+
+def pattern_parts(pattern: str, match: str, uri: str) -> tuple[str, ...]:
+    """Return the components of *uri* that *pattern* leaves open.
+
+    For a wildcard pattern these are the ones in place of its empty components, for a prefix those
+    that follow it.
+    """
+    if match == "wildcard":
+        pairs = zip(pattern.split("."), uri.split("."), strict=False)
+        return tuple(word for component, word in pairs if not component)
+    if match == "prefix":
+        rest = uri[len(pattern) :].removeprefix(".")
+        return tuple(rest.split(".")) if rest else ()
+    return ()

@@ -8,10 +8,12 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..errors import NotConnected, RegistrationFailed
+from ..registry import Procedure, Subscription
 from ..state import State
 from .binding import bind
 from .connector import Connector
 from .link import SessionLink
+from .notices import Notices
 from .pool import ElasticPool
 from .reactor_queue import ReactorQueue
 from .reactor_thread import running_reactor
@@ -28,15 +30,18 @@ class BackgroundLink(SessionLink):
 
     What is sent while an attempt is under way waits for its outcome. While the router is away,
     everything fails at once with the reason of the last attempt.
+
+    :param serving: :meth:`serve` follows, so a session is of use once everything is registered.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, serving: bool = False) -> None:
         self._reactor = running_reactor()
-        super().__init__(ReactorQueue(self._reactor.callFromThread))
+        super().__init__(ReactorQueue(self._reactor.callFromThread, self._reactor.callLater))
         self._state = state
+        self._notices = Notices(state)
         self._lobby: list[Callable[[], None]] | None = []
         self._pool: ElasticPool | None = None
-        self._serving = False
+        self._serving = serving
         self._registered_once = False
         self._starting: list[Future[None]] = []
         self._connector = Connector(
@@ -67,12 +72,23 @@ class BackgroundLink(SessionLink):
                 f"{self._absent}"
             ) from None
 
+    def add(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Serve *declared* now where the others are served; else :meth:`serve` will."""
+        if self._serving:
+            super().add(declared, timeout)
+
+    def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Serve *declared* no more."""
+        if self._serving:
+            super().remove(declared, timeout)
+
     def close(self) -> None:
         """End the connection; everything that waits for an answer raises at once."""
         closed = threading.Event()
         self.release("the connection was closed by wamp.stop()")
         self._queue.put(lambda: self._connector.close(closed.set))
         closed.wait(CLOSE_TIMEOUT)
+        self._notices.wait(CLOSE_TIMEOUT)
         if self._pool is not None:
             self._pool.stop()
 
@@ -101,12 +117,14 @@ class BackgroundLink(SessionLink):
         url = self._state.config.address.url
         if self._session is not None and self._closed is None:
             log.warning("the connection to %s was lost: %s", url, reason)
+        self._notices.left(reason)
         self.detach(f"not connected to {url}: {reason}")
         self._leave_lobby()
 
     def _open(self, session: Session) -> None:
         self.attach(session)
         log.info("connected to %s", self._state.config.address.url)
+        self._notices.joined(session, self._state.config.realm)
         self._leave_lobby()
 
     def _leave_lobby(self) -> None:

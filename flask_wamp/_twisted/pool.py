@@ -3,23 +3,29 @@
 At most ``base`` threads run at a time, which is also the fastest. A thread that is about to wait
 for an answer hands its place to a spare one and takes a place of its own back afterwards, so views
 that call views of the same process always find a thread. What would make the threads grow without
-limit, calls from outside, passes a :class:`Gate` first.
+limit, calls from outside, passes a :class:`Gate` first. Calls whose generator sends results, to a
+caller that may take its time, leave the gate, and have a limit of their own.
 """
 
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import TooManyCalls
+from ..registry import Procedure
 from .reactor_queue import ReactorQueue
 
 #: Calls of one kind from outside that are started and unfinished at a time.
 GATE = 48
 #: How deep views may call views while the gates are full, without a thread being refused.
 NESTING = 5
+#: Calls of one kind from outside whose results a generator sends, at a time; they have left the gate.
+STREAMS = 100
+#: Of these, the calls of one session that is no service of the node's own.
+STREAMS_OF_A_STRANGER = 25
 #: Seconds that a spare thread stays for the next call that waits.
 SPARE_LIFE = 30.0
 
@@ -67,8 +73,10 @@ class ElasticPool:
 
     def __init__(self, base: int, finished: ReactorQueue) -> None:
         self.base = base
-        self.cap = base + 2 * max(GATE, base) * NESTING
-        self._finished = finished
+        self.cap = base + 2 * max(GATE, base) * NESTING + 2 * STREAMS
+        #: Where work for the reactor's thread goes.
+        self.reactor = finished
+        self._limits: dict[Any, Gate] = {}
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -87,6 +95,26 @@ class ElasticPool:
         """Run *job* as soon as a thread is free."""
         self._jobs.put(job)
 
+    def limit_of(
+        self, procedure: Procedure, start: Callable[[Any], None], queue: int
+    ) -> "Gate | None":
+        """Return what keeps to the procedure's ``concurrency``, or None; on the reactor's thread.
+
+        It outlives a session, whose calls may run on after it is lost.
+        """
+        options = procedure.options
+        if options.concurrency is None:
+            return None
+        limit = self._limits.get(procedure)
+        if limit is None:
+            waiting = queue if options.queue is None else options.queue
+            limit = self._limits[procedure] = Gate(start, options.concurrency, waiting)
+        return limit
+
+    def forget(self, procedure: Procedure) -> None:
+        """Drop the limit of a procedure that was removed."""
+        self._limits.pop(procedure, None)
+
     def stop(self) -> None:
         """Let every thread end after the job that it runs."""
         with self._lock:
@@ -102,7 +130,7 @@ class ElasticPool:
 
     def _work(self) -> None:
         _local.pool = self
-        jobs, finished = self._jobs, self._finished
+        jobs, finished = self._jobs, self.reactor
         while True:
             job = jobs.get()
             if job is None:
@@ -169,26 +197,30 @@ class ElasticPool:
 
 
 class Gate:
-    """Lets a limited number of calls from outside into the pool; the others wait without a thread.
+    """Lets a limited number of calls through; the others wait without a thread.
 
     Used on the reactor's thread only, so it needs no lock.
 
+    :param start: takes a call that was let through.
     :param width: calls that are started and unfinished at a time.
     :param queue: calls that may wait; one more is refused.
     """
 
-    def __init__(self, pool: ElasticPool, width: int, queue: int) -> None:
-        self._pool = pool
+    def __init__(self, start: Callable[[Any], None], width: int, queue: int) -> None:
+        self._start = start
         self._width = width
         self._queue = queue
         self._open = 0
-        self._waiting: deque[Job] = deque()
+        self._leaving = False
+        self._waiting: deque[Any] = deque()
+        #: Calls that have left and still send results, by the session that takes them.
+        self.streams: Counter[int | None] = Counter()
 
-    def admit(self, job: Job) -> bool:
+    def admit(self, job: Any) -> bool:
         """Start *job*, or let it wait; False when too many wait already."""
         if self._open < self._width:
             self._open += 1
-            self._pool.submit(job)
+            self._start(job)
             return True
         if len(self._waiting) >= self._queue:
             return False
@@ -196,13 +228,26 @@ class Gate:
         return True
 
     def leave(self) -> None:
-        """A job that was admitted has finished: the next one may start."""
-        if self._waiting:
-            self._pool.submit(self._waiting.popleft())
-        else:
-            self._open -= 1
+        """A job that was admitted has finished: the next ones may start."""
+        self._open -= 1
+        if self._leaving:
+            # A job that is started below may be refused there and leave at once; that one goes on.
+            return
+        self._leaving = True
+        try:
+            while self._waiting and self._open < self._width:
+                self._open += 1
+                self._start(self._waiting.popleft())
+        finally:
+            self._leaving = False
 
-    def withdraw(self, job: Job) -> bool:
+    def end_stream(self, caller: int | None) -> None:
+        """A call that has left sends no further results."""
+        self.streams[caller] -= 1
+        if not self.streams[caller]:
+            del self.streams[caller]
+
+    def withdraw(self, job: Any) -> bool:
         """Take a *job* that still waits out of the queue; False when it has started."""
         try:
             self._waiting.remove(job)

@@ -13,12 +13,16 @@ class ReactorQueue:
     Waking the reactor costs a system call, so whoever finds it being woken already does not.
 
     :param call_from_thread: the reactor's ``callFromThread``.
+    :param call_later: the reactor's ``callLater``, for those who are on its thread.
     """
 
     _log = Logger()
 
-    def __init__(self, call_from_thread: Callable[..., Any]) -> None:
+    def __init__(
+        self, call_from_thread: Callable[..., Any], call_later: Callable[..., Any]
+    ) -> None:
         self._call_from_thread = call_from_thread
+        self.call_later = call_later
         self._work: deque[Callable[[], None]] = deque()
         self._waking = False
 

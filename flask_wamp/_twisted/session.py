@@ -9,12 +9,14 @@ and Error messages before that, and lets Autobahn do handshake, registration and
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from autobahn.exception import PayloadExceededError
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp import message
 from autobahn.wamp.exception import TransportLost
+from autobahn.wamp.serializer import CBORSerializer
 from autobahn.wamp.types import CloseDetails
 
 from ..errors import (
@@ -24,8 +26,31 @@ from ..errors import (
     NotConnected,
     PayloadError,
     RemoteError,
+    StreamOverflow,
 )
 from ..link import CallResult
+from ..options import Options
+from ..registry import Procedure, Subscription
+from .strict import TolerantCBOR, Unreadable
+
+#: The procedures of flow control; see :mod:`flask_wamp._twisted.flow`.
+FLOW = "flask_wamp.flow."
+#: Results of a stream that wait for their taker: at this many its callee is asked to pause.
+PAUSE_AT = 512
+#: At this many it may go on.
+RESUME_AT = 128
+#: At this many, of a callee that cannot be asked, the call is canceled.
+OVERFLOW = 100_000
+NO_OPTIONS = Options()
+
+_RECEIVERS = (
+    "exclude",
+    "exclude_authid",
+    "exclude_authrole",
+    "eligible",
+    "eligible_authid",
+    "eligible_authrole",
+)
 
 
 class Reply(Future[Any]):
@@ -51,8 +76,31 @@ class Reply(Future[Any]):
             self.set_exception(error)
 
 
+class StreamReply(Reply):
+    """What a thread waits for: the results of a call, one after another.
+
+    :ivar token: names the stream to its callee, which asks whether its results are taken.
+    """
+
+    #: Stands behind the last result.
+    END = object()
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+        self.waiting: SimpleQueue[Any] = SimpleQueue()
+        self.paused = False
+        self.add_done_callback(lambda _: self.waiting.put(self.END))
+
+
 class Server(Protocol):
     """Answers invocations and handles events, on the reactor's thread."""
+
+    def add(self, declared: Procedure | Subscription) -> Any:
+        """Serve one more procedure or subscription; returns a Deferred."""
+
+    def remove(self, declared: Procedure | Subscription) -> Any:
+        """Serve one less; returns a Deferred."""
 
     def invoke(self, invocation: message.Invocation) -> None:
         """Begin to answer; the answer goes to :meth:`Session.answer` later."""
@@ -62,6 +110,9 @@ class Server(Protocol):
 
     def handle(self, event: message.Event) -> None:
         """Queue the event for the handlers of its subscription."""
+
+    def revoked(self, number: int) -> None:
+        """The router has taken a registration or subscription away."""
 
     def lost(self) -> None:
         """The session is over: answers have nowhere to go."""
@@ -78,48 +129,125 @@ class Session(ApplicationSession):
         self.server: Server | None = None
         self._replies: dict[int, Reply] = {}
 
-    def call_for(self, reply: Reply, uri: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-        """Send a call whose answer goes to *reply*."""
+    def call_for(
+        self, reply: Reply, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
+    ) -> None:
+        """Send a call whose answer, or results, go to *reply*."""
         reply.uri = uri
-        self._request(reply, lambda request: message.Call(request, uri, args=args, kwargs=kwargs))
+        token = reply.token if isinstance(reply, StreamReply) else None
+        disclose_me = options.disclose_me
+
+        def call(request: int) -> Any:
+            kind: Any = message.Call if disclose_me is None else _DisclosingCall
+            msg = kind(
+                request,
+                uri,
+                args=args,
+                kwargs=kwargs,
+                receive_progress=token and True,
+                transaction_hash=token,
+            )
+            if disclose_me is not None:
+                msg.disclose_me = disclose_me
+            return msg
+
+        self._request(reply, call)
 
     def publish_for(
-        self, reply: Reply | None, topic: str, args: list[Any], kwargs: dict[str, Any]
+        self,
+        reply: Reply | None,
+        topic: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        options: Options,
     ) -> None:
         """Send an event; with a *reply*, it is to be acknowledged.
 
         The publisher's own process gets the event as well, where it subscribes: its views share
         one session, and which of them published must make no difference.
         """
-        self._request(
-            reply,
-            lambda request: message.Publish(
+        disclose_me = options.disclose_me
+
+        def publish(request: int) -> Any:
+            kind: Any = message.Publish if disclose_me is None else _DisclosingPublish
+            msg = kind(
                 request,
                 topic,
                 args=args,
                 kwargs=kwargs,
                 acknowledge=reply is not None,
-                exclude_me=False,
-            ),
-        )
+                exclude_me=bool(options.exclude_me),
+                retain=options.retain,
+                **{
+                    name: list(getattr(options, name))
+                    for name in _RECEIVERS
+                    if getattr(options, name) is not None
+                },
+            )
+            if disclose_me is not None:
+                msg.disclose_me = disclose_me
+            return msg
+
+        self._request(reply, publish)
+
+    def on_part(self, reply: StreamReply) -> None:
+        """A result of a stream has come."""
+        waiting = reply.waiting.qsize()
+        if waiting >= OVERFLOW:
+            reply.fail(
+                StreamOverflow(
+                    f"{waiting} results of {reply.uri} wait already: take them faster, or let "
+                    "the callee send fewer"
+                )
+            )
+            self.cancel(reply)
+        elif waiting >= PAUSE_AT and not reply.paused:
+            reply.paused = True
+            self._tell_flow("pause", reply)
+            # The taker, on its thread, may have passed the mark before it could see the pause.
+            if reply.waiting.qsize() <= RESUME_AT:
+                self.resume(reply)
+
+    def resume(self, reply: StreamReply) -> None:
+        """The results of a stream have been taken: the callee may send more."""
+        if reply.paused:
+            reply.paused = False
+            self._tell_flow("resume", reply)
+
+    def _tell_flow(self, what: str, reply: StreamReply) -> None:
+        """Tell the node's flow control, where there is one; see :mod:`flask_wamp._twisted.flow`."""
+        if self._transport is not None:
+            self.call_for(Reply(), FLOW + what, [reply.token], {}, NO_OPTIONS)
 
     def awaits(self, uri: str) -> bool:
         """Tell whether a call of *uri* by this process is unanswered."""
         return any(reply.uri == uri for reply in self._replies.values())
 
-    def cancel(self, reply: Reply) -> None:
+    def cancel(self, reply: Reply, mode: str | None = None) -> None:
         """Tell the router that nobody waits for the answer to a call any more."""
         waited = self._replies.pop(reply.request, None)
         if waited is not None and waited.uri and self._transport is not None:
-            self._transport.send(message.Cancel(reply.request, message.Cancel.KILLNOWAIT))
+            self._end_pause(waited)
+            self._transport.send(message.Cancel(reply.request, mode or message.Cancel.KILLNOWAIT))
+
+    def progress(self, request: int, value: Any) -> None:
+        """Send *value* as a progressive result of the invocation *request*.
+
+        :raises Exception: it cannot be sent.
+        """
+        self._reply(message.Yield(request, progress=True, **_payload(value)))
 
     def answer(self, request: int, value: Any) -> None:
         """Answer the invocation *request* with *value*."""
         try:
-            self._reply(message.Yield(request, args=[value]))
+            self._reply(message.Yield(request, **_payload(value)))
         except Exception as error:  # noqa: BLE001
             # Serializers raise errors of their own; a call without an answer helps nobody.
-            self.refuse(request, ApplicationError(_unfit_uri(error), str(error)))
+            self.refuse_unfit(request, error)
+
+    def refuse_unfit(self, request: int, error: Exception) -> None:
+        """Answer the invocation *request* with what kept its result from being sent."""
+        self.refuse(request, ApplicationError(_unfit_uri(error), str(error)))
 
     def refuse(self, request: int, error: ApplicationError) -> None:
         """Answer the invocation *request* with *error*."""
@@ -133,10 +261,19 @@ class Session(ApplicationSession):
             text = f"the error {error.uri}: {unfit}"
             self._reply(message.Error(kind, request, _unfit_uri(unfit), args=[text]))
 
+    def onOpen(self, transport: Any) -> None:
+        """Read CBOR so that a message that cannot be read does not end the session."""
+        if type(getattr(transport, "_serializer", None)) is CBORSerializer:
+            tolerant: Any = TolerantCBOR
+            transport._serializer = tolerant()  # noqa: SLF001 - Crossbar.io makes it
+        super().onOpen(transport)
+
     def onMessage(self, msg: Any) -> None:
         """Take the messages that carry payload; Autobahn takes the others."""
         kind = type(msg)
-        if self._session_id is None:
+        if kind is Unreadable:
+            self._unreadable(msg)
+        elif self._session_id is None:
             super().onMessage(msg)
         elif kind is message.Invocation and self.server is not None:
             self.server.invoke(msg)
@@ -151,10 +288,24 @@ class Session(ApplicationSession):
         elif kind is message.Error:
             error = RemoteError.from_uri(msg.error, msg.args or (), msg.kwargs)
             self._settle(msg.request, lambda reply: reply.fail(error))
+        elif kind in _REVOCATIONS and not msg.request:
+            self._revoked(msg)
         elif kind is message.Interrupt and self.server is not None:
             self.server.interrupt(msg.request)
         else:
             super().onMessage(msg)
+
+    def _unreadable(self, msg: Unreadable) -> None:
+        """Let a message that cannot be read be the end of its call, or of nothing."""
+        kind, request = msg.head[0], msg.head[-1]
+        text = f"the message cannot be read: {msg.reason}"[:500]
+        if kind == message.Invocation.MESSAGE_TYPE:
+            self.refuse(msg.head[1], ApplicationError(INVALID_PAYLOAD, text))
+        elif kind == message.Event.MESSAGE_TYPE:
+            self.log.error("flask-wamp: an event is dropped: {text}", text=text)
+        elif request in self._replies:
+            error = RemoteError.from_uri(INVALID_PAYLOAD, [text])
+            self._settle(request, lambda reply: reply.fail(error))
 
     def onLeave(self, details: CloseDetails) -> Any:
         """End what waits: the session is over."""
@@ -193,15 +344,42 @@ class Session(ApplicationSession):
             super().onMessage(msg)
 
     def _result(self, msg: message.Result) -> None:
+        if msg.payload is not None:
+            text = "payload that the router does not read is not supported"
+            error = RemoteError.from_uri(INVALID_PAYLOAD, [text])
+            self._settle(msg.request, lambda reply: reply.fail(error))
+            return
         args, kwargs = msg.args or (), msg.kwargs
         if kwargs or len(args) > 1:
             value: Any = CallResult(tuple(args), kwargs or {})
         else:
             value = args[0] if args else None
-        self._settle(msg.request, lambda reply: reply.succeed(value))
+        if not msg.progress:
+            self._settle(msg.request, lambda reply: reply.succeed(value))
+            return
+        reply = self._replies[msg.request]
+        if isinstance(reply, StreamReply):
+            reply.waiting.put(value)
+            self.on_part(reply)
 
     def _settle(self, request: int, outcome: Callable[[Reply], None]) -> None:
-        outcome(self._replies.pop(request))
+        reply = self._replies.pop(request)
+        self._end_pause(reply)
+        outcome(reply)
+
+    def _end_pause(self, reply: Reply) -> None:
+        if isinstance(reply, StreamReply):
+            self.resume(reply)
+
+    def _revoked(self, msg: Any) -> None:
+        if type(msg) is message.Unregistered:
+            number = msg.registration
+            self._registrations.pop(number, None)
+        else:
+            number = msg.subscription
+            self._subscriptions.pop(number, None)
+        if self.server is not None:
+            self.server.revoked(number)
 
     def _reply(self, msg: Any) -> None:
         # The router told the caller when the transport went away.
@@ -218,7 +396,28 @@ class Session(ApplicationSession):
             self.server = None
 
 
+class _Discloses:
+    """The option ``disclose_me`` (WAMP spec, 10.2.4 and 10.3.2), which Autobahn leaves out."""
+
+    disclose_me: bool | None = None
+
+    def marshal(self) -> list[Any]:
+        """Return the message as a list."""
+        marshalled: list[Any] = super().marshal()  # type: ignore[misc]
+        marshalled[2]["disclose_me"] = self.disclose_me
+        return marshalled
+
+
+class _DisclosingCall(_Discloses, message.Call):
+    pass
+
+
+class _DisclosingPublish(_Discloses, message.Publish):
+    pass
+
+
 _ANSWERS = (message.Result, message.Published, message.Error)
+_REVOCATIONS = (message.Unregistered, message.Unsubscribed)
 _GIVEN_UP = (message.Call.MESSAGE_TYPE, message.Publish.MESSAGE_TYPE)
 
 
@@ -228,6 +427,12 @@ def _send_error(error: Exception) -> Exception:
     if isinstance(error, PayloadExceededError):
         return RemoteError.from_uri(PAYLOAD_SIZE_EXCEEDED, [str(error)])
     return PayloadError(f"the message could not be sent: {str(error) or type(error).__name__}")
+
+
+def _payload(value: Any) -> dict[str, Any]:
+    if isinstance(value, CallResult):
+        return {"args": list(value.args), "kwargs": value.kwargs or None}
+    return {"args": [value]}
 
 
 def _unfit_uri(error: Exception) -> str:

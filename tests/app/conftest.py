@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from flask_app import create_app
 from flask_wamp import NoSuchProcedure, WAMPError
 from flask_wamp.context import Invocation
+from flask_wamp.options import Options
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ class RecordingLink:
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.failure: WAMPError | None = None
 
-    def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], timeout: float) -> Any:
+    def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
         """Answer as the test told."""
         if self.failure is not None:
             raise self.failure
@@ -40,7 +41,7 @@ class RecordingLink:
         return self.answers[uri](*args, **kwargs)
 
     def publish(
-        self, topic: str, args: list[Any], kwargs: dict[str, Any], acknowledge: bool, timeout: float
+        self, topic: str, args: list[Any], kwargs: dict[str, Any], options: Options
     ) -> int | None:
         """Keep the event; the application publishes keyword payloads only."""
         assert args == []
@@ -48,6 +49,26 @@ class RecordingLink:
             raise self.failure
         self.published.append((topic, kwargs))
         return len(self.published)
+
+    def start(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
+        """Refuse: the application does not start calls."""
+        raise NotImplementedError
+
+    def wait(self, answers: Any) -> None:
+        """Refuse: the application does not start calls."""
+        raise NotImplementedError
+
+    def stream(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
+        """Refuse: the application has no streams."""
+        raise NotImplementedError
+
+    def add(self, declared: Any, timeout: float) -> None:
+        """Refuse: the application adds nothing while it runs."""
+        raise NotImplementedError
+
+    def remove(self, declared: Any, timeout: float) -> None:
+        """Refuse: the application removes nothing while it runs."""
+        raise NotImplementedError
 
     def events(self, topic: str) -> list[dict[str, Any]]:
         """Return what was published to *topic*, in order."""
@@ -63,7 +84,7 @@ def caller(app: Flask) -> Call:
     procedures = state.registry.resolved(state.config.uri_prefix)
 
     def call(uri: str, *args: Any, **kwargs: Any) -> Any:
-        return state.dispatcher.call(procedures[uri], Invocation(uri), list(args), kwargs)
+        return state.dispatcher.call(procedures[uri, "exact"], Invocation(uri), list(args), kwargs)
 
     return call
 

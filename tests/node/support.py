@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -25,8 +26,15 @@ from autobahn.twisted.websocket import (
     WebSocketClientProtocol,
 )
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
+from autobahn.wamp.serializer import (
+    CBORObjectSerializer,
+    CBORSerializer,
+    JsonSerializer,
+    MsgPackObjectSerializer,
+    MsgPackSerializer,
+)
 from autobahn.wamp.types import (
+    CallOptions,
     ComponentConfig,
     PublishOptions,
     RegisterOptions,
@@ -46,6 +54,14 @@ CONFIGURATIONS = ROOT / "crossbar_config"
 APPS = "tests.node.apps"
 #: Seconds that anything in these tests may take at most, but for the start of a node.
 LIMIT = 20.0
+
+NARROW = {
+    "uri": "com.",
+    "match": "prefix",
+    "cache": False,
+    "allow": {"call": True, "subscribe": True, "publish": True},
+    "disclose": {"caller": True, "publisher": True},
+}
 
 SERIALIZERS: Mapping[str, Callable[[], Any]] = {
     "json": JsonSerializer,
@@ -68,6 +84,21 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout: float = LIMIT)
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not so after {timeout:g} s; it is {value!r}")
         pause.wait(0.02)
+
+
+def settled(look: Callable[[], int], what: str) -> int:
+    """Return what *look* returns once it is not 0 and stays the same, 30 looks long."""
+    last, same = 0, 0
+
+    def stays() -> bool:
+        nonlocal last, same
+        now = look()
+        same = same + 1 if now == last else 0
+        last = now
+        return now > 0 and same >= 30
+
+    wait_until(stays, what, timeout=2 * LIMIT)
+    return last
 
 
 def missing_service(reason: str) -> NoReturn:
@@ -114,6 +145,12 @@ def node_config(
         "type": "websocket",
         "auth": {"anonymous": {"type": "static", "role": "backend"}},
     }
+    # The rights that the README's node gives to browsers: those to one namespace.
+    paths["narrow"] = {
+        "type": "websocket",
+        "auth": {"anonymous": {"type": "static", "role": "narrow"}},
+    }
+    router["realms"][0]["roles"].append({"name": "narrow", "permissions": [NARROW]})
     template = container["components"][0]
     container["components"] = [
         {**template, "id": f"views{number}", "classname": classname}
@@ -130,6 +167,12 @@ def start_all(nodes: Sequence[CrossbarNode], *, at_once: int = 3) -> None:
     """Start *nodes*, several at once."""
     with ThreadPoolExecutor(at_once) as threads:
         list(threads.map(CrossbarNode.start, nodes))
+
+
+def complaints(node: CrossbarNode, since: int) -> list[str]:
+    """Return what a container of *node* has logged, and errors anywhere, behind *since* bytes."""
+    lines = node.log[since:].splitlines()
+    return [line for line in lines if re.search(r"\[Container|rror|Traceback", line)]
 
 
 def discard(node: CrossbarNode) -> None:
@@ -288,9 +331,19 @@ class Peer:
             )
         )
 
-    def register(self, uri: str, function: Callable[..., Any]) -> None:
-        """Serve *function*, on the reactor's thread, under *uri*."""
-        on_reactor(lambda: self.session.register(function, uri, RegisterOptions()))
+    def begin(self, uri: str, /, *args: Any, timeout: int | None = None) -> "PeerCall":
+        """Call *uri* for progressive results, and return the call that is under way.
+
+        :param timeout: seconds after which the router cancels it.
+        """
+        return PeerCall(self.session, uri, args, timeout)
+
+    def register(self, uri: str, function: Callable[..., Any], **options: Any) -> Any:
+        """Serve *function*, on the reactor's thread, under *uri*; return the registration.
+
+        :param options: those of Autobahn's ``RegisterOptions``.
+        """
+        return on_reactor(lambda: self.session.register(function, uri, RegisterOptions(**options)))
 
     def subscribe(self, topic: str, *, match: str | None = None) -> Events:
         """Subscribe to *topic*, and return where its events go."""
@@ -307,6 +360,11 @@ class Peer:
         )
         return int(publication.id)
 
+    def publish_retained(self, topic: str, /, *args: Any) -> int:
+        """Publish to *topic* an event that the router keeps, and return the publication id."""
+        options = PublishOptions(acknowledge=True, retain=True)
+        return int(on_reactor(lambda: self.session.publish(topic, *args, options=options)).id)
+
     def publish_all(self, topic: str, values: Sequence[Any]) -> None:
         """Publish each of *values* to *topic* in order, and wait for the last acknowledgment."""
 
@@ -317,11 +375,61 @@ class Peer:
 
         on_reactor(publish)
 
+    def drop(self) -> None:
+        """Lose the connection, without a word to the router."""
+        transport: Any = self.session._transport
+        on_reactor(transport.transport.abortConnection)
+        self.session.left.result(LIMIT)
+
     def close(self) -> None:
         """Leave the realm, and wait until the transport has closed."""
         if self.session.is_attached():
             start_on_reactor(self.session.leave)
         self.session.left.result(LIMIT)
+
+
+class PeerCall:
+    """A call of an Autobahn session that takes progressive results."""
+
+    def __init__(
+        self, session: ApplicationSession, uri: str, args: Sequence[Any], timeout: int | None
+    ) -> None:
+        self._parts = Events()
+        self._outcome: Future[Any] = Future()
+        options = CallOptions(on_progress=self._parts.put, timeout=timeout)
+
+        def call() -> Any:
+            deferred = session.call(uri, *args, options=options)
+            deferred.addCallbacks(
+                self._outcome.set_result, lambda failure: self._outcome.set_exception(failure.value)
+            )
+            return deferred
+
+        self._call = on_reactor(lambda: [call()])[0]
+
+    def part(self) -> Any:
+        """Return the next progressive result, waiting for it."""
+        return self._parts.get().args[0]
+
+    def parts(self) -> list[Any]:
+        """Return the progressive results that have come and were not taken yet."""
+        return [part.args[0] for part in self._parts.waiting()]
+
+    def received(self) -> list[Received]:
+        """Return these results with their whole payload."""
+        return self._parts.waiting()
+
+    def result(self, *, timeout: float = LIMIT) -> Any:
+        """Wait for the last result and return it, or raise the error."""
+        return self._outcome.result(timeout)
+
+    def done(self) -> bool:
+        """Tell whether the last result, or an error, has come."""
+        return self._outcome.done()
+
+    def cancel(self) -> None:
+        """Tell the router that the results are not wanted any more."""
+        on_reactor(self._call.cancel)
 
 
 def error_of(call: Callable[[], Any]) -> ApplicationError:
@@ -356,7 +464,7 @@ class _RawProtocol(WebSocketClientProtocol):
         self.factory.peer.opened.set_result(self)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self.factory.peer.messages.put(json.loads(payload))
+        self.factory.peer.take(payload)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         peer = self.factory.peer
@@ -365,23 +473,42 @@ class _RawProtocol(WebSocketClientProtocol):
         peer.closed.set_result((code, reason))
 
 
+class _PlainJson:
+    """JSON without Autobahn's notation for bytes."""
+
+    BINARY = False
+
+    def serialize(self, message: Any) -> bytes:
+        return json.dumps(message).encode()
+
+    def unserialize(self, payload: bytes) -> list[Any]:
+        return [json.loads(payload)]
+
+
+RAW_SERIALIZERS: Mapping[str, Any] = {
+    "json": _PlainJson(),
+    "msgpack": MsgPackObjectSerializer(),
+    "cbor": CBORObjectSerializer(),
+}
+
 HELLO, WELCOME, ABORT, ERROR = 1, 2, 3, 8
 PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, EVENT = 16, 17, 32, 33, 36
-CALL, RESULT, REGISTER, REGISTERED, INVOCATION, YIELD = 48, 50, 64, 65, 68, 70
+CALL, CANCEL, RESULT, REGISTER, REGISTERED, INVOCATION, YIELD = 48, 49, 50, 64, 65, 68, 70
 
 
 class RawPeer:
-    """A client that sends and receives WAMP messages as JSON lists.
+    """A client that sends and receives WAMP messages as lists.
 
     :param origin: the ``Origin`` header of the handshake; None sends none.
     """
 
-    def __init__(self, url: str, *, origin: str | None = None) -> None:
+    def __init__(self, url: str, *, origin: str | None = None, serializer: str = "json") -> None:
+        self._serializer = RAW_SERIALIZERS[serializer]
         self.opened: Future[Any] = Future()
         self.closed: Future[tuple[int | None, str | None]] = Future()
         self.messages: queue.Queue[list[Any]] = queue.Queue()
         factory: Any = WebSocketClientFactory(
-            url, origin=origin, protocols=["wamp.2.json"], reactor=running_reactor()
+            url, origin=origin, protocols=[f"wamp.2.{serializer}"], reactor=running_reactor()
         )
         factory.protocol = _RawProtocol
         factory.noisy = False
@@ -398,8 +525,24 @@ class RawPeer:
 
     def send(self, message: list[Any]) -> None:
         """Send a message."""
-        payload = json.dumps(message).encode()
-        on_reactor(lambda: self._protocol.sendMessage(payload))
+        self.send_bytes(self._serializer.serialize(message))
+
+    def send_bytes(self, payload: bytes, *, binary: bool | None = None) -> None:
+        """Send what may be a message; *binary* as a frame of that kind, whatever the serializer."""
+        is_binary = self._serializer.BINARY if binary is None else binary
+        on_reactor(lambda: self._protocol.sendMessage(payload, is_binary))
+
+    def take(self, payload: bytes) -> None:
+        """Take a message that has come."""
+        self.messages.put(self._serializer.unserialize(payload)[0])
+
+    def stop_reading(self) -> None:
+        """Leave what comes in the socket."""
+        on_reactor(self._protocol.transport.pauseProducing)
+
+    def read_on(self) -> None:
+        """Take again what comes."""
+        on_reactor(self._protocol.transport.resumeProducing)
 
     def receive(self) -> list[Any]:
         """Return the next message."""
@@ -410,6 +553,12 @@ class RawPeer:
         self.send(message)
         return self.receive()
 
+    def drop(self) -> None:
+        """Lose the connection, where it is open."""
+        if not self.closed.done():
+            on_reactor(self._protocol.transport.abortConnection)
+        self.closed.result(LIMIT)
+
     def close(self) -> None:
         """Close the connection, where it is open."""
         if not self.closed.done():
@@ -418,9 +567,9 @@ class RawPeer:
 
 
 @contextmanager
-def raw_peer(url: str) -> Iterator[RawPeer]:
+def raw_peer(url: str, *, serializer: str = "json") -> Iterator[RawPeer]:
     """Give a peer that has joined realm1."""
-    peer = RawPeer(url)
+    peer = RawPeer(url, serializer=serializer)
     try:
         peer.join()
         yield peer

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from flask import Flask
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
-from .doubles import Turns
+from flask_wamp import WAMP
+
+from .doubles import Serving, Turns
 
 
 @pytest.fixture
@@ -28,3 +31,23 @@ def twisted_log() -> Iterator[list[str]]:
     globalLogPublisher.addObserver(note)
     yield texts
     globalLogPublisher.removeObserver(note)
+
+
+@pytest.fixture
+def app() -> Flask:
+    """Return a bare application."""
+    return Flask("shop")
+
+
+@pytest.fixture
+def wamp(app: Flask) -> WAMP:
+    """Return the extension, set up for the application."""
+    return WAMP(app)
+
+
+@pytest.fixture
+def serve(app: Flask, wamp: WAMP, turns: Turns) -> Iterator[Serving]:
+    """Return what serves the application."""
+    serving = Serving(app, turns)
+    yield serving
+    serving.stop()

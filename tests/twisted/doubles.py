@@ -1,5 +1,6 @@
 """What stands in for a reactor, a transport and a router."""
 
+import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -10,14 +11,26 @@ from autobahn.wamp import message, role
 from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.serializer import CBORSerializer
 from autobahn.wamp.types import ComponentConfig, TransportDetails
+from flask import Flask
 from twisted.internet.error import ConnectionRefusedError as Refused
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
+from flask_wamp._twisted.binding import ViewServer, bind
+from flask_wamp._twisted.link import SessionLink
+from flask_wamp._twisted.pool import ElasticPool
+from flask_wamp._twisted.reactor_queue import ReactorQueue
 from flask_wamp._twisted.session import Session
+from flask_wamp.options import Options
+from flask_wamp.state import state_of
 
 SESSION_ID = 1001
 TIMEOUT = 20.0
+#: The options of calls, and of publishes that are acknowledged.
+OPTIONS = Options(timeout=TIMEOUT)
+UNACKNOWLEDGED = Options(timeout=TIMEOUT, acknowledge=False)
+NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
 
 
 def eventually(condition: Callable[[], Any], timeout: float = TIMEOUT) -> None:
@@ -33,7 +46,12 @@ class Turns:
 
     def __init__(self) -> None:
         self.wake_ups = 0
+        self.clock = Clock()
         self._work: SimpleQueue[Callable[[], Any]] = SimpleQueue()
+
+    def queue(self) -> ReactorQueue:
+        """Return a queue into this reactor."""
+        return ReactorQueue(self.call_from_thread, self.clock.callLater)
 
     def call_from_thread(self, work: Callable[[], Any]) -> None:
         """Run *work* at one of the next turns."""
@@ -141,19 +159,32 @@ class Router:
     """Registers, subscribes and routes the calls of one session to itself, if it so wishes.
 
     :param refused: URIs that may not be registered or subscribed to.
+    :param refusal: the error that says so.
     :param disclose: callees learn who calls.
     """
 
     def __init__(
-        self, turns: Turns, *, refused: tuple[str, ...] = (), disclose: bool = True
+        self,
+        turns: Turns,
+        *,
+        refused: tuple[str, ...] = (),
+        refusal: str = "wamp.error.not_authorized",
+        disclose: bool = True,
     ) -> None:
         self.transport = Transport()
         self.transport.on_send = self._take
         self.session = joined(self.transport)
         self.registrations: dict[str, int] = {}
         self.subscriptions: dict[str, int] = {}
+        #: What the router itself answers, by procedure; raised if it is an exception.
+        self.answers_of: dict[str, Any] = {}
+        #: The events that are kept, by topic.
+        self.retained: dict[str, Any] = {}
+        #: Topics whose requests for the event that is kept are not answered.
+        self.silent: set[str] = set()
         self._turns = turns
         self._refused = refused
+        self._refusal = refusal
         self._disclose = disclose
         self._calls: dict[int, int] = {}
         self._requests = 0
@@ -165,9 +196,17 @@ class Router:
         *args: Any,
         caller: int | None = 7,
         authrole: str | None = "anonymous",
+        procedure: str | None = None,
+        progress: bool = False,
+        token: str | None = None,
         **kwargs: Any,
     ) -> int:
-        """Let a peer call *uri*, and return the request."""
+        """Let a peer call *uri*, and return the request.
+
+        :param procedure: what it calls, where *uri* is a pattern.
+        :param progress: it takes progressive results.
+        :param token: what it calls the stream of these.
+        """
         self._requests += 1
         self.transport.receive(
             message.Invocation(
@@ -177,9 +216,16 @@ class Router:
                 kwargs=kwargs,
                 caller=caller,
                 caller_authrole=authrole if caller else None,
+                procedure=procedure,
+                receive_progress=progress or None,
+                transaction_hash=token,
             )
         )
         return self._requests
+
+    def interrupt(self, request: int) -> None:
+        """Let the caller cancel, or be gone."""
+        self.transport.receive(message.Interrupt(request, "killnowait"))
 
     def answer(self, request: int) -> Any:
         """Return the answer to a request, Yield or Error, when it has come."""
@@ -194,11 +240,21 @@ class Router:
         return found[0]
 
     def answers(self, request: int) -> list[Any]:
-        """Return the answers to a request that have come."""
+        """Return the answers to a request that have come, progressive results apart."""
         return [
             msg
             for msg in self.transport.sent
-            if type(msg) in (message.Yield, message.Error) and msg.request == request
+            if type(msg) in (message.Yield, message.Error)
+            and msg.request == request
+            and not getattr(msg, "progress", False)
+        ]
+
+    def parts(self, request: int) -> list[Any]:
+        """Return the progressive results that have come, each a list of values."""
+        return [
+            msg.args
+            for msg in self.transport.of_kind(message.Yield)
+            if msg.request == request and msg.progress
         ]
 
     def value(self, request: int) -> Any:
@@ -214,10 +270,13 @@ class Router:
         assert msg.request_type == message.Invocation.MESSAGE_TYPE
         return msg
 
-    def publish(self, topic: str, /, *args: Any, **kwargs: Any) -> None:
-        """Let a peer publish to *topic*."""
-        event = message.Event(self.subscriptions[topic], 5, args=list(args), kwargs=kwargs)
-        self.transport.receive(event)
+    def publish(self, pattern: str, /, *args: Any, topic: str | None = None, **kwargs: Any) -> None:
+        """Let a peer publish to what was subscribed to, or to a *topic* of that pattern."""
+        self.transport.receive(
+            message.Event(
+                self.subscriptions[pattern], 5, args=list(args), kwargs=kwargs, topic=topic
+            )
+        )
 
     def _take(self, msg: Any) -> None:
         self.transport.sent.append(msg)
@@ -225,23 +284,56 @@ class Router:
         if kind is message.Register:
             self._admit(msg, msg.procedure, self.registrations, message.Registered)
         elif kind is message.Subscribe:
-            self._admit(msg, msg.topic, self.subscriptions, message.Subscribed)
+            self._subscribe(msg)
+        elif kind is message.Unregister:
+            self._drop(self.registrations, msg.registration)
+            self.transport.receive(message.Unregistered(msg.request))
+        elif kind is message.Unsubscribe:
+            self._drop(self.subscriptions, msg.subscription)
+            self.transport.receive(message.Unsubscribed(msg.request))
         elif kind is message.Call:
             self._turns.call_from_thread(lambda: self._call(msg))
-        elif kind in (message.Yield, message.Error) and msg.request in self._calls:
+        elif kind is message.Cancel:
+            self._turns.call_from_thread(lambda: self._cancel(msg.request))
+        elif kind in (message.Yield, message.Error):
             self._turns.call_from_thread(lambda: self._result(msg))
 
     def _admit(self, msg: Any, uri: str, admitted: dict[str, int], reply: Any) -> None:
         if uri in self._refused:
-            error = message.Error(
-                msg.MESSAGE_TYPE, msg.request, "wamp.error.not_authorized", args=[f"no {uri}"]
-            )
+            error = message.Error(msg.MESSAGE_TYPE, msg.request, self._refusal, args=[f"no {uri}"])
             self.transport.receive(error)
             return
         number = admitted.setdefault(uri, len(admitted) + 1)
         self.transport.receive(reply(msg.request, number))
 
+    def _subscribe(self, msg: message.Subscribe) -> None:
+        if msg.get_retained and msg.topic in self.silent:
+            return
+        self._admit(msg, msg.topic, self.subscriptions, message.Subscribed)
+        if msg.get_retained and msg.topic in self.retained:
+            event = message.Event(
+                self.subscriptions[msg.topic], 4, args=[self.retained[msg.topic]], retained=True
+            )
+            self.transport.receive(event)
+
+    def _drop(self, admitted: dict[str, int], number: int) -> None:
+        for uri in [uri for uri, other in admitted.items() if other == number]:
+            del admitted[uri]
+
+    def _answer_itself(self, call: message.Call) -> None:
+        answer = self.answers_of.get(call.procedure, LookupError(NO_SUCH_PROCEDURE))
+        if callable(answer):
+            answer = answer(*call.args)
+        if isinstance(answer, Exception):
+            error = message.Error(message.Call.MESSAGE_TYPE, call.request, str(answer.args[0]))
+            self.transport.receive(error)
+        else:
+            self.transport.receive(message.Result(call.request, args=[answer]))
+
     def _call(self, call: message.Call) -> None:
+        if call.procedure not in self.registrations:
+            self._answer_itself(call)
+            return
         self._requests += 1
         self._calls[self._requests] = call.request
         self.transport.receive(
@@ -252,19 +344,90 @@ class Router:
                 kwargs=call.kwargs,
                 caller=SESSION_ID if self._disclose else None,
                 caller_authrole="backend" if self._disclose else None,
+                receive_progress=call.receive_progress,
+                transaction_hash=call.transaction_hash,
             )
         )
 
+    def _cancel(self, call: int) -> None:
+        for request in [request for request, other in self._calls.items() if other == call]:
+            del self._calls[request]
+            self.interrupt(request)
+            error = message.Error(message.Call.MESSAGE_TYPE, call, "wamp.error.canceled")
+            self.transport.receive(error)
+
     def _result(self, msg: Any) -> None:
-        call = self._calls.pop(msg.request)
+        call = self._calls.get(msg.request)
+        if call is None:
+            return
+        progress = getattr(msg, "progress", None)
+        if not progress:
+            del self._calls[msg.request]
         if type(msg) is message.Yield:
-            self.transport.receive(message.Result(call, args=msg.args, kwargs=msg.kwargs))
+            result = message.Result(call, args=msg.args, kwargs=msg.kwargs, progress=progress)
+            self.transport.receive(result)
             return
         self.transport.receive(
             message.Error(
                 message.Call.MESSAGE_TYPE, call, msg.error, args=msg.args, kwargs=msg.kwargs
             )
         )
+
+
+class Serving:
+    """Serves an application on threads, through a :class:`Router`."""
+
+    def __init__(self, app: Flask, turns: Turns) -> None:
+        self._state = state_of(app)
+        self._turns = turns
+        self._queue = turns.queue()
+        self._pools: list[ElasticPool] = []
+
+    @property
+    def pool(self) -> ElasticPool:
+        """The pool that views run in."""
+        return self._pools[-1]
+
+    def __call__(self, threads: int = 4, **options: Any) -> Router:
+        """Serve with a pool of its own, and return the router."""
+        pool = ElasticPool(threads, self._queue)
+        pool.start()
+        self._pools.append(pool)
+        return self.again(**options)
+
+    def again(self, **options: Any) -> Router:
+        """Serve through a new session, as after a loss."""
+        outcomes: list[Any] = []
+        router = Router(self._turns, **options)
+        link = SessionLink(self._queue)
+        link.attach(router.session)
+        self._state.slot.attach(link)
+        bind(router.session, self._state, self.pool).addBoth(outcomes.append)
+        self._turns.run_until(lambda: outcomes)
+        if not isinstance(outcomes[0], ViewServer):
+            outcomes[0].raiseException()
+        return router
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        for pool in self._pools:
+            pool.stop()
+
+
+class Blocked:
+    """A place in a view where the test holds it."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Semaphore(0)
+        self.go_on = threading.Event()
+
+    def __call__(self) -> None:
+        self.reached.release()
+        assert self.go_on.wait(TIMEOUT)
+
+    def wait(self) -> None:
+        """Wait until one more view is there."""
+        assert self.reached.acquire(timeout=TIMEOUT)
 
 
 class Wire(StringTransportWithDisconnection):

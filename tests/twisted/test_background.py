@@ -1,5 +1,6 @@
 """The connection of the process's own, with a router and without."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -9,12 +10,13 @@ import pytest
 from autobahn.wamp import message
 from flask import Flask, g
 
-from flask_wamp import WAMP, NotConnected, RegistrationFailed, SetupError
-from flask_wamp._twisted import background
+from flask_wamp import WAMP, NotConnected, RegistrationFailed, SessionInfo, SetupError
+from flask_wamp._twisted import background, notices
 from flask_wamp._twisted.background import BackgroundLink
+from flask_wamp.options import Options
 from flask_wamp.state import state_of
 
-from .doubles import TIMEOUT, FarEnd, Turns
+from .doubles import SESSION_ID, TIMEOUT, FarEnd, Turns, eventually
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_background_link_is_of_no_use_after_the_stop(app: Flask) -> None:
     link = state_of(app).link()
     WAMP().stop(app)
     with pytest.raises(NotConnected, match=r"closed by wamp\.stop\(\)"):
-        link.call("com.example.x", [], {}, 1)
+        link.call("com.example.x", [], {}, Options(timeout=1))
 
 
 # --- with a router, on a test reactor whose thread is the test's own
@@ -112,6 +114,12 @@ class Process(FarEnd):
         """Return what has come of what was begun."""
         self.turns.run_until(work.done)
         return work.result()
+
+    def answer_question(self, procedure: str, answer: Any) -> None:
+        """Answer what the process asks the router's meta API."""
+        call = self.next_message(message.Call)
+        assert call.procedure == procedure
+        self.receive(message.Result(call.request, args=[answer]))
 
     def register(self) -> None:
         """Register the one procedure that the application has."""
@@ -219,7 +227,13 @@ def test_background_start_refused_by_the_router(process: Process) -> None:
     process.receive(
         message.Error(64, register.request, "wamp.error.procedure_already_exists", args=["taken"])
     )
-    with pytest.raises(RegistrationFailed, match=r"'com\.example\.x' .*already_exists - taken"):
+    process.answer_question("wamp.registration.lookup", 55)
+    process.answer_question("wamp.registration.get", {"invoke": "single"})
+    process.answer_question("wamp.registration.list_callees", [77])
+    process.answer_question("wamp.session.get", {"authid": "bob", "authrole": "backend"})
+    with pytest.raises(
+        RegistrationFailed, match=r"'com\.example\.x' .*already_exists - taken .*'bob'"
+    ):
         process.outcome(started)
 
 
@@ -255,6 +269,9 @@ def test_background_refused_after_a_loss_tries_again(
     process.join()
     register = process.next_message(message.Register)
     process.receive(message.Error(64, register.request, "wamp.error.procedure_already_exists"))
+    # It asks who has taken over, and the router does not tell.
+    question = process.next_message(message.Call)
+    process.receive(message.Error(48, question.request, "wamp.error.not_authorized"))
     assert "already_exists" in caplog.text
     process.next_message(message.Goodbye)
     process.lose()
@@ -334,3 +351,201 @@ def test_background_reactor_that_stops_releases_what_waits(process: Process) -> 
         trigger(*args, **kwargs)
     with pytest.raises(NotConnected, match="the reactor has stopped"):
         answer.result(TIMEOUT)
+
+
+# --- what is added while running
+
+
+def serving(process: Process) -> None:
+    """Let the process serve its one procedure."""
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    process.register()
+    process.outcome(started)
+
+
+def test_background_added_procedure_is_registered_at_once(process: Process) -> None:
+    serving(process)
+    added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
+    register = process.next_message(message.Register)
+    assert register.procedure == "com.example.y"
+    assert not added.done()
+    process.receive(message.Registered(register.request, 2))
+    handle = process.outcome(added)
+    process.receive(message.Invocation(9, 2))
+    assert process.next_message(message.Yield).args == [2]
+
+    removed = process.begin(handle.remove)
+    unregister = process.next_message(message.Unregister)
+    assert unregister.registration == 2
+    process.receive(message.Unregistered(unregister.request))
+    assert process.outcome(removed) is None
+
+
+def test_background_added_procedure_is_registered_again_after_a_loss(process: Process) -> None:
+    serving(process)
+    added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
+    process.receive(message.Registered(process.next_message(message.Register).request, 2))
+    handle = process.outcome(added)
+    process.lose()
+    process.reactor.advance(process.delay)
+    process.dialled(2)
+    process.join()
+    process.turns.run_until(process.wire.value)
+    registers = process.sent()
+    assert [msg.procedure for msg in registers] == ["com.example.x", "com.example.y"]
+    for number, register in enumerate(registers):
+        process.receive(message.Registered(register.request, number + 5))
+    process.receive(message.Invocation(9, 6))
+    assert process.next_message(message.Yield).args == [2]
+
+    # Removed while there is no session, it does not come back.
+    process.lose()
+    with pytest.raises(NotConnected):
+        process.outcome(process.begin(handle.remove))
+    process.reactor.advance(process.delay)
+    process.dialled(3)
+    process.join()
+    process.register()
+
+
+def test_background_added_procedure_that_is_refused(process: Process) -> None:
+    serving(process)
+    added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
+    register = process.next_message(message.Register)
+    process.receive(message.Error(64, register.request, "wamp.error.not_authorized", args=["no"]))
+    with pytest.raises(RegistrationFailed, match=r"'com\.example\.y' .*not_authorized - no"):
+        process.outcome(added)
+    # The session serves on.
+    process.receive(message.Invocation(9, 1))
+    assert process.next_message(message.Yield).args == [1]
+
+
+def test_background_added_procedure_without_a_session(process: Process) -> None:
+    serving(process)
+    process.lose()
+    adding = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
+    with pytest.raises(NotConnected):
+        process.outcome(adding)
+    process.reactor.advance(process.delay)
+    process.dialled(2)
+    process.join()
+    process.register()
+
+
+def test_background_added_before_it_serves_is_served_with_the_others(process: Process) -> None:
+    answer = process.begin(lambda: g.wampy.publish("com.example.topic"))
+    process.dialled()
+    process.join()
+    process.receive(message.Published(process.next_message(message.Publish).request, 7))
+    process.outcome(answer)
+    added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
+    handle = process.outcome(added)
+    assert process.sent() == []
+    started = process.begin(process.wamp.start)
+    process.register()
+    assert process.outcome(started) is None
+    removed = process.begin(handle.remove)
+    unregister = process.next_message(message.Unregister)
+    process.receive(message.Unregistered(unregister.request))
+    assert process.outcome(removed) is None
+
+
+def test_background_added_subscription(process: Process) -> None:
+    serving(process)
+    seen: list[int] = []
+    added = process.begin(lambda: process.wamp.add_subscription(seen.append, "com.example.topic"))
+    subscribe = process.next_message(message.Subscribe)
+    process.receive(message.Subscribed(subscribe.request, 5))
+    handle = process.outcome(added)
+    process.receive(message.Event(5, 6, args=[1]))
+    process.turns.run_until(lambda: seen)
+    assert seen == [1]
+    removed = process.begin(handle.remove)
+    unsubscribe = process.next_message(message.Unsubscribe)
+    assert unsubscribe.subscription == 5
+    process.receive(message.Unsubscribed(unsubscribe.request))
+    assert process.outcome(removed) is None
+
+
+# --- who is told
+
+
+def test_background_tells_who_joins_and_leaves(process: Process) -> None:
+    """After everything is registered, and again after a loss."""
+    seen: list[Any] = []
+    process.wamp.on_join(lambda session: seen.append(("join", session.realm)))
+    process.wamp.on_leave(lambda session: seen.append(("leave", session.session)))
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.dialled()
+    process.join()
+    register = process.next_message(message.Register)
+    assert seen == []
+    process.receive(message.Registered(register.request, 1))
+    process.outcome(started)
+    eventually(lambda: len(seen) == 1)
+    process.lose()
+    eventually(lambda: len(seen) == 2)
+    process.reactor.advance(process.delay)
+    process.dialled(2)
+    process.join()
+    process.register()
+    eventually(lambda: len(seen) == 3)
+    assert seen == [("join", "realm1"), ("leave", SESSION_ID), ("join", "realm1")]
+
+
+def test_background_stop_waits_until_it_is_told(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_waits, go_on = threading.Event(), threading.Event()
+    told: list[str | None] = []
+    wait = notices.Notices.wait
+
+    def noted_wait(told_by: notices.Notices, timeout: float) -> None:
+        stop_waits.set()
+        wait(told_by, timeout)
+
+    monkeypatch.setattr(notices.Notices, "wait", noted_wait)
+
+    @process.wamp.on_leave
+    def leave(session: SessionInfo) -> None:
+        assert go_on.wait(TIMEOUT)
+        told.append(session.reason)
+
+    answer = process.begin(lambda: g.wampy.publish("com.example.topic"))
+    process.dialled()
+    process.join()
+    process.receive(message.Published(process.next_message(message.Publish).request, 7))
+    process.outcome(answer)
+    stopping = process.begin(process.wamp.stop)
+    process.next_message(message.Goodbye)
+    process.lose()
+    process.turns.run_until(stop_waits.is_set)
+    assert not stopping.done()
+    go_on.set()
+    process.outcome(stopping)
+    assert len(told) == 1
+
+
+# --- calls that are started, and streams
+
+
+def test_background_started_call_waits_for_the_first_attempt(process: Process) -> None:
+    pending = process.outcome(process.begin(lambda: g.wampy.start_call("com.example.x")))
+    assert not pending.done()
+    process.dialled()
+    process.join()
+    call = process.next_message(message.Call)
+    process.receive(message.Result(call.request, args=[5]))
+    assert process.outcome(process.begin(pending.result)) == 5
+
+
+def test_background_stream_ends_with_the_first_attempt(process: Process) -> None:
+    taking = process.begin(lambda: list(g.wampy.stream("com.example.x")))
+    process.dialled()
+    process.refuse()
+    with pytest.raises(NotConnected, match="refused"):
+        process.outcome(taking)

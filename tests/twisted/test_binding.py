@@ -2,84 +2,21 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from autobahn.wamp import message
-from flask import Flask, g
+from flask import g
 
 from flask_wamp import WAMP, Canceled, RegistrationFailed, event, invocation
 from flask_wamp._twisted import binding
-from flask_wamp._twisted.binding import bind
-from flask_wamp._twisted.link import SessionLink
-from flask_wamp._twisted.pool import ElasticPool
-from flask_wamp._twisted.reactor_queue import ReactorQueue
 from flask_wamp.context import Invocation
 from flask_wamp.registry import describe
-from flask_wamp.state import state_of
 
-from .doubles import SESSION_ID, TIMEOUT, Router, Turns
-
-Serve = Callable[..., Router]
+from .doubles import SESSION_ID, Blocked, Serving, Turns
 
 
-@pytest.fixture
-def app() -> Flask:
-    """Return a bare application."""
-    return Flask("shop")
-
-
-@pytest.fixture
-def wamp(app: Flask) -> WAMP:
-    """Return the extension, set up for the application."""
-    return WAMP(app)
-
-
-@pytest.fixture
-def serve(app: Flask, turns: Turns) -> Iterator[Serve]:
-    """Return what serves the application, on a given number of threads, and tells the router."""
-    pools = []
-
-    def serve(threads: int = 4, **options: Any) -> Router:
-        state = state_of(app)
-        queue = ReactorQueue(turns.call_from_thread)
-        router = Router(turns, **options)
-        link = SessionLink(queue)
-        link.attach(router.session)
-        state.slot.attach(link)
-        pool = ElasticPool(threads, queue)
-        pool.start()
-        pools.append(pool)
-        outcomes: list[Any] = []
-        bind(router.session, state, pool).addBoth(outcomes.append)
-        (outcome,) = outcomes
-        if not isinstance(outcome, binding.ViewServer):
-            outcome.raiseException()
-        return router
-
-    yield serve
-    for pool in pools:
-        pool.stop()
-
-
-class Blocked:
-    """A place in a view where the test holds it."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Semaphore(0)
-        self.go_on = threading.Event()
-
-    def __call__(self) -> None:
-        self.reached.release()
-        assert self.go_on.wait(TIMEOUT)
-
-    def wait(self) -> None:
-        """Wait until one more view is there."""
-        assert self.reached.acquire(timeout=TIMEOUT)
-
-
-def test_binding_registers_and_subscribes_everything(wamp: WAMP, serve: Serve) -> None:
+def test_binding_registers_and_subscribes_everything(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("com.example.one")(lambda: 1)
     wamp.callee("com.example.two")(lambda: 2)
     wamp.subscribe("com.example.topic")(lambda: None)
@@ -88,11 +25,11 @@ def test_binding_registers_and_subscribes_everything(wamp: WAMP, serve: Serve) -
     assert list(router.subscriptions) == ["com.example.topic"]
 
 
-def test_binding_nothing_to_serve(wamp: WAMP, serve: Serve) -> None:
+def test_binding_nothing_to_serve(wamp: WAMP, serve: Serving) -> None:
     assert serve().transport.sent == []
 
 
-def test_binding_refused_registration_names_everything_refused(wamp: WAMP, serve: Serve) -> None:
+def test_binding_refused_registration_names_everything_refused(wamp: WAMP, serve: Serving) -> None:
     @wamp.callee("com.example.first")
     def first() -> None: ...
 
@@ -115,7 +52,7 @@ def test_binding_refused_registration_names_everything_refused(wamp: WAMP, serve
     assert "com.example.fine" not in text
 
 
-def test_binding_call(wamp: WAMP, serve: Serve) -> None:
+def test_binding_call(wamp: WAMP, serve: Serving) -> None:
     @wamp.callee
     def add(a: int, b: int) -> int:
         return a + b
@@ -124,13 +61,13 @@ def test_binding_call(wamp: WAMP, serve: Serve) -> None:
     assert router.value(router.invoke("add", 1, b=2)) == 3
 
 
-def test_binding_call_runs_on_a_thread_of_the_pool(wamp: WAMP, serve: Serve) -> None:
+def test_binding_call_runs_on_a_thread_of_the_pool(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("where")(lambda: threading.current_thread().name)
     router = serve()
     assert router.value(router.invoke("where")) == "flask-wamp view"
 
 
-def test_binding_call_tells_who_called(wamp: WAMP, serve: Serve) -> None:
+def test_binding_call_tells_who_called(wamp: WAMP, serve: Serving) -> None:
     @wamp.callee
     def who() -> list[Any]:
         return [invocation.uri, invocation.caller, invocation.caller_authrole]
@@ -141,14 +78,14 @@ def test_binding_call_tells_who_called(wamp: WAMP, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("name", ["fun", "self", "options", "error", "callee", "args", "kwargs"])
-def test_binding_call_keyword_names_survive(wamp: WAMP, serve: Serve, name: str) -> None:
+def test_binding_call_keyword_names_survive(wamp: WAMP, serve: Serving, name: str) -> None:
     wamp.callee("echo")(lambda **keywords: keywords)
     router = serve()
     keywords: dict[str, Any] = {name: 1}
     assert router.value(router.invoke("echo", **keywords)) == keywords
 
 
-def test_binding_error(wamp: WAMP, serve: Serve) -> None:
+def test_binding_error(wamp: WAMP, serve: Serving) -> None:
     @wamp.error("com.example.no_stock")
     class NoStock(Exception):
         pass
@@ -162,7 +99,7 @@ def test_binding_error(wamp: WAMP, serve: Serve) -> None:
     assert (error.error, error.args) == ("com.example.no_stock", ["pen"])
 
 
-def test_binding_every_call_gets_its_own_result(wamp: WAMP, serve: Serve) -> None:
+def test_binding_every_call_gets_its_own_result(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("echo")(lambda n: n)
     router = serve()
     requests = [router.invoke("echo", n) for n in range(300)]
@@ -171,7 +108,7 @@ def test_binding_every_call_gets_its_own_result(wamp: WAMP, serve: Serve) -> Non
 
 @pytest.mark.parametrize("exit_", [SystemExit, KeyboardInterrupt])
 def test_binding_exit_in_a_view_is_answered(
-    wamp: WAMP, serve: Serve, exit_: type[BaseException]
+    wamp: WAMP, serve: Serving, exit_: type[BaseException]
 ) -> None:
     """And the thread, the only one here, works on."""
 
@@ -189,7 +126,7 @@ def test_binding_exit_in_a_view_is_answered(
     assert router.value(router.invoke("stay")) == "here"
 
 
-def test_binding_encrypted_payload_is_refused(wamp: WAMP, serve: Serve) -> None:
+def test_binding_encrypted_payload_is_refused(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("echo")(lambda n: n)
     router = serve()
     router.transport.receive(
@@ -204,7 +141,7 @@ def test_binding_encrypted_payload_is_refused(wamp: WAMP, serve: Serve) -> None:
 
 
 def test_binding_interrupted_call_is_canceled_at_once(
-    wamp: WAMP, serve: Serve, turns: Turns
+    wamp: WAMP, serve: Serving, turns: Turns
 ) -> None:
     blocked = Blocked()
 
@@ -227,7 +164,7 @@ def test_binding_interrupted_call_is_canceled_at_once(
 
 
 def test_binding_call_interrupted_while_it_waits_for_a_thread_does_not_run(
-    wamp: WAMP, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(binding, "GATE", 1)
     blocked = Blocked()
@@ -253,7 +190,7 @@ def test_binding_call_interrupted_while_it_waits_for_a_thread_does_not_run(
 
 
 def test_binding_interrupted_call_leaves_its_place_in_the_queue(
-    wamp: WAMP, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(binding, "GATE", 1)
     monkeypatch.setattr(binding, "WAITING_CALLS", 1)
@@ -274,7 +211,7 @@ def test_binding_interrupted_call_leaves_its_place_in_the_queue(
     assert router.value(next_one) == 1
 
 
-def test_binding_interrupt_of_a_call_that_is_answered(wamp: WAMP, serve: Serve) -> None:
+def test_binding_interrupt_of_a_call_that_is_answered(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("quick")(lambda: 1)
     router = serve()
     request = router.invoke("quick")
@@ -284,7 +221,7 @@ def test_binding_interrupt_of_a_call_that_is_answered(wamp: WAMP, serve: Serve) 
 
 
 def test_binding_interrupted_calls_leave_the_gate(
-    wamp: WAMP, serve: Serve, turns: Turns, monkeypatch: pytest.MonkeyPatch
+    wamp: WAMP, serve: Serving, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each place in the gate comes back, whether the call had started or not."""
     monkeypatch.setattr(binding, "GATE", 2)
@@ -307,7 +244,7 @@ def test_binding_interrupted_calls_leave_the_gate(
 
 
 def test_binding_results_after_the_session_are_dropped(
-    wamp: WAMP, serve: Serve, turns: Turns, twisted_log: list[str]
+    wamp: WAMP, serve: Serving, turns: Turns, twisted_log: list[str]
 ) -> None:
     blocked, done = Blocked(), threading.Event()
 
@@ -332,7 +269,7 @@ def test_binding_results_after_the_session_are_dropped(
 
 
 def test_binding_busy_answer_when_too_many_wait(
-    wamp: WAMP, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(binding, "GATE", 1)
     monkeypatch.setattr(binding, "WAITING_CALLS", 2)
@@ -354,7 +291,7 @@ def test_binding_busy_answer_when_too_many_wait(
 
 
 def test_binding_strangers_do_not_keep_colleagues_out(
-    wamp: WAMP, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(binding, "GATE", 2)
     blocked = Blocked()
@@ -376,7 +313,7 @@ def test_binding_strangers_do_not_keep_colleagues_out(
     assert [router.value(request) for request in strangers] == [None] * 4
 
 
-def test_binding_gates_by_caller(wamp: WAMP, serve: Serve) -> None:
+def test_binding_gates_by_caller(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("quick")(lambda: 1)
     router = serve()
     server: Any = router.session.server
@@ -390,7 +327,7 @@ def test_binding_gates_by_caller(wamp: WAMP, serve: Serve) -> None:
 
 @pytest.mark.parametrize("disclose", [True, False])
 def test_binding_nested_calls_pass_no_gate(
-    wamp: WAMP, serve: Serve, monkeypatch: pytest.MonkeyPatch, disclose: bool
+    wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch, disclose: bool
 ) -> None:
     """The only place in the gate is the outer call's own."""
     monkeypatch.setattr(binding, "GATE", 1)
@@ -410,7 +347,7 @@ def test_binding_nested_calls_pass_no_gate(
 
 @pytest.mark.parametrize("disclose", [True, False])
 def test_binding_200_calls_five_deep_on_four_threads(
-    wamp: WAMP, serve: Serve, disclose: bool
+    wamp: WAMP, serve: Serving, disclose: bool
 ) -> None:
     @wamp.callee
     def nest(depth: int, n: int) -> list[int]:
@@ -425,7 +362,7 @@ def test_binding_200_calls_five_deep_on_four_threads(
     ]
 
 
-def test_binding_error_of_a_nested_call(wamp: WAMP, serve: Serve) -> None:
+def test_binding_error_of_a_nested_call(wamp: WAMP, serve: Serving) -> None:
     @wamp.error("com.example.no_stock")
     class NoStock(Exception):
         pass
@@ -447,7 +384,7 @@ def test_binding_error_of_a_nested_call(wamp: WAMP, serve: Serve) -> None:
 
 
 def test_binding_nested_call_in_flight_when_the_session_ends(
-    wamp: WAMP, serve: Serve, turns: Turns
+    wamp: WAMP, serve: Serving, turns: Turns
 ) -> None:
     seen: list[BaseException] = []
     blocked = Blocked()
@@ -472,7 +409,7 @@ def test_binding_nested_call_in_flight_when_the_session_ends(
     assert "while an answer was awaited" in str(seen[0])
 
 
-def test_binding_canceled_nested_call_raises(wamp: WAMP, serve: Serve) -> None:
+def test_binding_canceled_nested_call_raises(wamp: WAMP, serve: Serving) -> None:
     @wamp.callee
     def inner() -> None:
         raise Canceled("wamp.error.canceled")
@@ -492,7 +429,7 @@ def test_binding_canceled_nested_call_raises(wamp: WAMP, serve: Serve) -> None:
 # --- events
 
 
-def test_binding_events_are_handled_in_order(wamp: WAMP, serve: Serve, turns: Turns) -> None:
+def test_binding_events_are_handled_in_order(wamp: WAMP, serve: Serving, turns: Turns) -> None:
     seen: list[int] = []
     overlapping: list[int] = []
     running = threading.Lock()
@@ -514,7 +451,7 @@ def test_binding_events_are_handled_in_order(wamp: WAMP, serve: Serve, turns: Tu
 
 
 def test_binding_handlers_do_not_wait_for_each_other(
-    wamp: WAMP, serve: Serve, turns: Turns
+    wamp: WAMP, serve: Serving, turns: Turns
 ) -> None:
     """Neither those of another topic, nor others of the same."""
     blocked = Blocked()
@@ -547,7 +484,7 @@ def test_binding_handlers_do_not_wait_for_each_other(
 @pytest.mark.parametrize("error", [KeyError, SystemExit])
 def test_binding_failing_handler_gets_the_next_event(
     wamp: WAMP,
-    serve: Serve,
+    serve: Serving,
     turns: Turns,
     error: type[BaseException],
     twisted_log: list[str],
@@ -575,7 +512,7 @@ def test_binding_failing_handler_gets_the_next_event(
 
 
 def test_binding_events_tell_their_topic_and_publication(
-    wamp: WAMP, serve: Serve, turns: Turns
+    wamp: WAMP, serve: Serving, turns: Turns
 ) -> None:
     seen = []
 
@@ -591,7 +528,7 @@ def test_binding_events_tell_their_topic_and_publication(
 
 def test_binding_too_many_waiting_events_are_dropped_and_logged(
     wamp: WAMP,
-    serve: Serve,
+    serve: Serving,
     turns: Turns,
     twisted_log: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -626,13 +563,13 @@ def test_binding_too_many_waiting_events_are_dropped_and_logged(
     assert len([text for text in twisted_log if "were dropped" in text]) == 1
 
 
-def test_binding_event_of_a_subscription_that_is_not_served(wamp: WAMP, serve: Serve) -> None:
+def test_binding_event_of_a_subscription_that_is_not_served(wamp: WAMP, serve: Serving) -> None:
     router = serve()
     router.transport.receive(message.Event(99, 5, args=[1]))
     assert not router.transport.closed
 
 
-def test_binding_handlers_may_call(wamp: WAMP, serve: Serve, turns: Turns) -> None:
+def test_binding_handlers_may_call(wamp: WAMP, serve: Serving, turns: Turns) -> None:
     seen = []
     wamp.callee("double")(lambda n: 2 * n)
 

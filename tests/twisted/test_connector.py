@@ -229,11 +229,11 @@ def test_connector_dropped_session_is_followed_by_another(world: World) -> None:
 
 def test_connector_session_calls_over_the_wire(world: World) -> None:
     """What the unit tests do with lists of messages works on the real protocol too."""
-    from flask_wamp._twisted.session import Reply
+    from flask_wamp._twisted.session import NO_OPTIONS, Reply
 
     world.join()
     reply = Reply()
-    world.sessions[0].call_for(reply, "com.example.add", [1, b"x"], {"fun": 2})
+    world.sessions[0].call_for(reply, "com.example.add", [1, b"x"], {"fun": 2}, NO_OPTIONS)
     (call,) = world.sent()
     assert (call.procedure, call.args, call.kwargs) == ("com.example.add", [1, b"x"], {"fun": 2})
     world.receive(message.Result(call.request, args=[3]))

@@ -9,7 +9,6 @@ import pytest
 from flask_wamp import TooManyCalls
 from flask_wamp._twisted import pool as pool_module
 from flask_wamp._twisted.pool import ElasticPool, Gate, place_handed_over
-from flask_wamp._twisted.reactor_queue import ReactorQueue
 
 from .doubles import TIMEOUT, Turns
 
@@ -40,7 +39,7 @@ def make_pool(turns: Turns) -> Iterator[MakePool]:
     pools = []
 
     def make(base: int) -> ElasticPool:
-        pool = ElasticPool(base, ReactorQueue(turns.call_from_thread))
+        pool = ElasticPool(base, turns.queue())
         pool.start()
         pools.append(pool)
         return pool
@@ -198,9 +197,9 @@ def test_pool_refuses_to_grow_above_its_cap(turns: Turns, make_pool: MakePool) -
 
 
 def test_pool_cap_leaves_room_for_the_gates() -> None:
-    pool = ElasticPool(4, ReactorQueue(Turns().call_from_thread))
+    pool = ElasticPool(4, Turns().queue())
     assert pool.cap >= 4 + 2 * pool_module.GATE * 5
-    wide = ElasticPool(100, ReactorQueue(Turns().call_from_thread))
+    wide = ElasticPool(100, Turns().queue())
     assert wide.cap >= 100 + 2 * 100 * 5
 
 
@@ -243,7 +242,7 @@ def test_pool_spare_threads_are_used_again(turns: Turns, make_pool: MakePool) ->
 
 def test_pool_stop_ends_every_thread(turns: Turns) -> None:
     """Those that have work, those that wait for it, and those that are spare."""
-    pool = ElasticPool(2, ReactorQueue(turns.call_from_thread))
+    pool = ElasticPool(2, turns.queue())
     pool.start()
     barrier = threading.Barrier(8, timeout=TIMEOUT)
 
@@ -268,7 +267,7 @@ def test_pool_stop_ends_every_thread(turns: Turns) -> None:
 
 
 def test_pool_thread_that_waits_after_the_stop_leaves_none_behind(turns: Turns) -> None:
-    pool = ElasticPool(1, ReactorQueue(turns.call_from_thread))
+    pool = ElasticPool(1, turns.queue())
     pool.start()
     started, go_on = threading.Event(), threading.Event()
 
@@ -299,7 +298,7 @@ class Recorder(ElasticPool):
     """A pool that notes what it is to run, and runs nothing."""
 
     def __init__(self) -> None:
-        super().__init__(1, ReactorQueue(Turns().call_from_thread))
+        super().__init__(1, Turns().queue())
         self.submitted: list[Any] = []
 
     def submit(self, job: Any) -> None:
@@ -314,7 +313,7 @@ def jobs(count: int) -> list[Work]:
 
 def test_gate_admits_up_to_its_width() -> None:
     pool = Recorder()
-    gate = Gate(pool, 2, 10)
+    gate = Gate(pool.submit, 2, 10)
     one, two, three = jobs(3)
     assert [gate.admit(job) for job in (one, two, three)] == [True, True, True]
     assert pool.submitted == [one, two]
@@ -324,7 +323,7 @@ def test_gate_admits_up_to_its_width() -> None:
 
 def test_gate_lets_wait_in_order_and_refuses_above() -> None:
     pool = Recorder()
-    gate = Gate(pool, 1, 2)
+    gate = Gate(pool.submit, 1, 2)
     one, two, three, four = jobs(4)
     assert [gate.admit(job) for job in (one, two, three, four)] == [True, True, True, False]
     gate.leave()
@@ -334,7 +333,7 @@ def test_gate_lets_wait_in_order_and_refuses_above() -> None:
 
 def test_gate_is_open_again_when_all_have_left() -> None:
     pool = Recorder()
-    gate = Gate(pool, 2, 0)
+    gate = Gate(pool.submit, 2, 0)
     for job in jobs(2):
         assert gate.admit(job)
     assert not gate.admit(jobs(1)[0])
@@ -350,7 +349,7 @@ def test_gate_is_open_again_when_all_have_left() -> None:
 
 def test_gate_withdraws_what_waits_only() -> None:
     pool = Recorder()
-    gate = Gate(pool, 1, 2)
+    gate = Gate(pool.submit, 1, 2)
     one, two, three = jobs(3)
     for job in (one, two, three):
         gate.admit(job)

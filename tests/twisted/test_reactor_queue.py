@@ -3,13 +3,11 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from flask_wamp._twisted.reactor_queue import ReactorQueue
-
 from .doubles import Turns
 
 
 def test_reactor_queue_keeps_the_order_with_one_wake_up(turns: Turns) -> None:
-    queue = ReactorQueue(turns.call_from_thread)
+    queue = turns.queue()
     done: list[int] = []
     for n in range(100):
         queue.put(lambda n=n: done.append(n))  # type: ignore[misc]
@@ -24,7 +22,7 @@ def test_reactor_queue_keeps_the_order_with_one_wake_up(turns: Turns) -> None:
 
 def test_reactor_queue_work_from_within_comes_in_a_later_turn(turns: Turns) -> None:
     """So that work that begets work does not keep the reactor from everything else."""
-    queue = ReactorQueue(turns.call_from_thread)
+    queue = turns.queue()
     done: list[str] = []
 
     def first() -> None:
@@ -42,7 +40,7 @@ def test_reactor_queue_work_from_within_comes_in_a_later_turn(turns: Turns) -> N
 def test_reactor_queue_failing_work_keeps_nothing_from_running(
     turns: Turns, twisted_log: list[str]
 ) -> None:
-    queue = ReactorQueue(turns.call_from_thread)
+    queue = turns.queue()
     done: list[int] = []
 
     def fail() -> None:
@@ -59,7 +57,7 @@ def test_reactor_queue_failing_work_keeps_nothing_from_running(
 
 
 def test_reactor_queue_loses_nothing_from_eight_threads(turns: Turns) -> None:
-    queue = ReactorQueue(turns.call_from_thread)
+    queue = turns.queue()
     barrier = threading.Barrier(8, timeout=20)
     done: list[tuple[int, int]] = []
 

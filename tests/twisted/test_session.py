@@ -13,8 +13,21 @@ from flask_wamp import (
     NotConnected,
     PayloadError,
     RemoteError,
+    StreamOverflow,
 )
-from flask_wamp._twisted.session import Reply, Session, caller_of, publisher_of
+from flask_wamp._twisted import session as session_module
+from flask_wamp._twisted.session import (
+    FLOW,
+    NO_OPTIONS,
+    PAUSE_AT,
+    Reply,
+    Session,
+    StreamReply,
+    caller_of,
+    publisher_of,
+)
+from flask_wamp.options import Options
+from flask_wamp.registry import Procedure, Subscription
 
 from .doubles import SESSION_ID, Transport, joined
 
@@ -29,6 +42,14 @@ class Server:
     def __init__(self) -> None:
         self.got: list[Any] = []
 
+    def add(self, declared: Procedure | Subscription) -> Any:
+        """Refuse: nothing is added here."""
+        raise NotImplementedError
+
+    def remove(self, declared: Procedure | Subscription) -> Any:
+        """Refuse: nothing is removed here."""
+        raise NotImplementedError
+
     def invoke(self, invocation: message.Invocation) -> None:
         """Note an invocation."""
         self.got.append(invocation)
@@ -40,6 +61,10 @@ class Server:
     def handle(self, event: message.Event) -> None:
         """Note an event."""
         self.got.append(event)
+
+    def revoked(self, number: int) -> None:
+        """Note what the router has taken away."""
+        self.got.append(("revoked", number))
 
     def lost(self) -> None:
         """Note the end."""
@@ -69,14 +94,14 @@ def server(session: Session) -> Server:
 def call(session: Session, uri: str = "com.example.x", /, *args: Any, **kwargs: Any) -> Reply:
     """Return the reply to a call that was sent."""
     reply = Reply()
-    session.call_for(reply, uri, list(args), kwargs)
+    session.call_for(reply, uri, list(args), kwargs, NO_OPTIONS)
     return reply
 
 
 def publish(session: Session) -> Reply:
     """Return the reply to an acknowledged publish that was sent."""
     reply = Reply()
-    session.publish_for(reply, "com.example.x", [], {})
+    session.publish_for(reply, "com.example.x", [], {}, NO_OPTIONS)
     return reply
 
 
@@ -149,7 +174,7 @@ def test_session_error_without_payload(session: Session, transport: Transport) -
 def test_session_publish_is_sent(session: Session, transport: Transport, acknowledge: bool) -> None:
     """Subscribers of the same session get the event too."""
     reply = Reply() if acknowledge else None
-    session.publish_for(reply, "com.example.x", [1], {"b": 2})
+    session.publish_for(reply, "com.example.x", [1], {"b": 2}, NO_OPTIONS)
     (sent,) = transport.sent
     assert type(sent) is message.Publish
     assert (sent.topic, sent.args, sent.kwargs) == ("com.example.x", [1], {"b": 2})
@@ -244,8 +269,8 @@ def test_session_invocations_and_events_go_to_the_server(
 def test_session_payload_keys_survive_on_the_way_out(
     session: Session, transport: Transport
 ) -> None:
-    session.call_for(Reply(), "com.example.x", [], dict(NASTY))
-    session.publish_for(None, "com.example.x", [], dict(NASTY))
+    session.call_for(Reply(), "com.example.x", [], dict(NASTY), NO_OPTIONS)
+    session.publish_for(None, "com.example.x", [], dict(NASTY), NO_OPTIONS)
     session.refuse(9, ApplicationError("com.example.e", 1, **NASTY))
     assert [sent.kwargs for sent in transport.sent] == [NASTY] * 3
 
@@ -325,7 +350,7 @@ def test_session_after_its_end(session: Session, transport: Transport, server: S
     transport.lose()
     with pytest.raises(NotConnected, match="could not be sent"):
         call(session).result(0)
-    session.publish_for(None, "com.example.x", [], {})
+    session.publish_for(None, "com.example.x", [], {}, NO_OPTIONS)
     session.answer(1, 2)
     session.refuse(1, ApplicationError("com.example.e"))
     assert transport.sent == []
@@ -392,3 +417,333 @@ def test_session_identity_where_it_is_not_disclosed(
     invocation, event = server.got
     assert caller_of(invocation) == (None, None, None)
     assert publisher_of(event) == (None, None, None)
+
+
+# --- progressive results
+
+
+def stream(session: Session, token: str = "token") -> StreamReply:
+    """Return the reply to a call for progressive results that was sent."""
+    reply = StreamReply(token)
+    session.call_for(reply, "com.example.x", [], {}, NO_OPTIONS)
+    return reply
+
+
+def taken(reply: StreamReply) -> list[Any]:
+    """Return what waits for its taker."""
+    return [reply.waiting.get_nowait() for _ in range(reply.waiting.qsize())]
+
+
+def told(transport: Transport) -> list[tuple[str, Any]]:
+    """Return what the flow control was told, and about which stream."""
+    calls = [msg for msg in transport.of_kind(message.Call) if msg.procedure.startswith(FLOW)]
+    return [(msg.procedure.removeprefix(FLOW), *msg.args) for msg in calls]
+
+
+def receive_parts(transport: Transport, reply: Reply, count: int) -> None:
+    """Let progressive results come."""
+    for n in range(count):
+        transport.receive(message.Result(reply.request, args=[n], progress=True))
+
+
+def test_session_call_for_a_stream_is_sent(session: Session, transport: Transport) -> None:
+    reply = stream(session)
+    call(session)
+    streaming, plain = transport.of_kind(message.Call)
+    assert (streaming.request, streaming.procedure) == (reply.request, "com.example.x")
+    assert (streaming.receive_progress, streaming.transaction_hash) == (True, "token")
+    assert (plain.receive_progress, plain.transaction_hash) == (None, None)
+
+
+def test_session_progressive_results(session: Session, transport: Transport) -> None:
+    reply = stream(session)
+    for args, kwargs in (([1], None), (None, None), ([1, 2], None), ([1], {"a": 2})):
+        result = message.Result(reply.request, args=args, kwargs=kwargs, progress=True)
+        transport.receive(result)
+    assert not reply.done()
+    assert taken(reply) == [1, None, CallResult((1, 2)), CallResult((1,), {"a": 2})]
+    transport.receive(message.Result(reply.request, args=[3]))
+    assert reply.result(0) == 3
+    assert taken(reply) == [reply.END]
+    assert not session.awaits("com.example.x")
+
+
+@pytest.mark.parametrize("end", ["error", "loss", "goodbye"])
+def test_session_progressive_results_end_with_an_error(
+    session: Session, transport: Transport, end: str
+) -> None:
+    """After those that had come before."""
+    reply = stream(session)
+    receive_parts(transport, reply, 1)
+    if end == "error":
+        transport.receive(message.Error(CALL, reply.request, "com.example.e"))
+    elif end == "loss":
+        transport.lose()
+    else:
+        transport.receive(message.Goodbye())
+    assert taken(reply) == [0, reply.END]
+    with pytest.raises(RemoteError if end == "error" else NotConnected):
+        reply.result(0)
+
+
+def test_session_progressive_results_of_a_call_that_asked_for_none(
+    session: Session, transport: Transport
+) -> None:
+    reply = call(session)
+    receive_parts(transport, reply, 2)
+    assert not reply.done()
+    transport.receive(message.Result(reply.request, args=[3]))
+    assert reply.result(0) == 3
+
+
+def test_session_late_progressive_results_are_dropped(
+    session: Session, transport: Transport
+) -> None:
+    for end in ("canceled", "answered"):
+        reply = stream(session)
+        if end == "canceled":
+            session.cancel(reply)
+        else:
+            transport.receive(message.Result(reply.request))
+        before = reply.waiting.qsize()
+        receive_parts(transport, reply, 3)
+        assert reply.waiting.qsize() == before
+    assert session.is_attached()
+    assert not transport.closed
+
+
+def test_session_asks_for_a_pause_when_many_results_wait(
+    session: Session, transport: Transport
+) -> None:
+    assert PAUSE_AT == 512
+    reply = stream(session)
+    receive_parts(transport, reply, PAUSE_AT - 1)
+    assert told(transport) == []
+    states = [reply.paused]
+    receive_parts(transport, reply, 1)
+    assert told(transport) == [("pause", "token")]
+    states.append(reply.paused)
+    assert states == [False, True]
+    receive_parts(transport, reply, 50)
+    assert told(transport) == [("pause", "token")]
+    session.resume(reply)
+    session.resume(reply)
+    assert told(transport) == [("pause", "token"), ("resume", "token")]
+    assert not reply.paused
+
+
+@pytest.mark.parametrize("end", ["result", "error", "cancel"])
+def test_session_end_of_a_paused_stream_ends_its_pause(
+    session: Session, transport: Transport, end: str
+) -> None:
+    """The router would keep it otherwise."""
+    reply = stream(session)
+    receive_parts(transport, reply, PAUSE_AT)
+    if end == "result":
+        transport.receive(message.Result(reply.request))
+    elif end == "error":
+        transport.receive(message.Error(CALL, reply.request, "com.example.e"))
+    else:
+        session.cancel(reply)
+    assert told(transport) == [("pause", "token"), ("resume", "token")]
+
+
+def test_session_pause_that_nobody_hosts(session: Session, transport: Transport) -> None:
+    reply = stream(session)
+    receive_parts(transport, reply, PAUSE_AT)
+    pause = transport.sent[-1]
+    transport.receive(message.Error(CALL, pause.request, "wamp.error.no_such_procedure"))
+    receive_parts(transport, reply, 1)
+    assert reply.waiting.qsize() == PAUSE_AT + 1
+    assert not session.awaits(FLOW + "pause")
+
+
+def test_session_results_that_nobody_takes_end_the_call(
+    session: Session, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "OVERFLOW", 5)
+    reply = stream(session)
+    receive_parts(transport, reply, 4)
+    assert not reply.done()
+    receive_parts(transport, reply, 3)
+    with pytest.raises(StreamOverflow, match=r"5 results of com\.example\.x wait already"):
+        reply.result(0)
+    assert taken(reply) == [0, 1, 2, 3, 0, reply.END]
+    (cancel,) = transport.of_kind(message.Cancel)
+    assert cancel.request == reply.request
+    assert not session.awaits("com.example.x")
+
+
+# --- options on the wire
+
+
+@pytest.fixture
+def raw(session: Session, transport: Transport, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the messages as lists, as they are sent, before anything reads them."""
+    sent: list[Any] = []
+    send = transport.send
+
+    def note(msg: Any) -> None:
+        sent.append(msg.marshal())
+        send(msg)
+
+    monkeypatch.setattr(transport, "send", note)
+    return sent
+
+
+@pytest.mark.parametrize("disclose_me", [True, False, None])
+def test_session_disclose_me_on_the_wire(
+    session: Session, raw: list[Any], disclose_me: bool | None
+) -> None:
+    """Autobahn leaves it out."""
+    options = Options(disclose_me=disclose_me)
+    session.call_for(Reply(), "com.example.x", [1], {}, options)
+    session.call_for(StreamReply("token"), "com.example.x", [], {}, options)
+    session.publish_for(None, "com.example.x", [1], {"b": 2}, options)
+    call, streaming, publish = raw
+    for sent in raw:
+        assert sent[2].get("disclose_me") is disclose_me
+        assert ("disclose_me" in sent[2]) is (disclose_me is not None)
+    assert (call[0], *call[3:]) == (CALL, "com.example.x", [1])
+    assert streaming[2]["receive_progress"] is True
+    assert (publish[0], *publish[3:]) == (PUBLISH, "com.example.x", [1], {"b": 2})
+
+
+def test_session_publish_options_on_the_wire(session: Session, raw: list[Any]) -> None:
+    options = Options(
+        exclude_me=True,
+        exclude=(1, 2),
+        exclude_authid=("a",),
+        exclude_authrole=("b",),
+        eligible=(3,),
+        eligible_authid=("c",),
+        eligible_authrole=("d",),
+    )
+    session.publish_for(Reply(), "com.example.x", [], {}, options)
+    session.publish_for(None, "com.example.x", [], {}, Options(retain=True, exclude=()))
+    session.publish_for(None, "com.example.x", [], {}, NO_OPTIONS)
+    full, retained, plain = (sent[2] for sent in raw)
+    assert full["acknowledge"] is True
+    assert {key: full[key] for key in full if key.startswith(("exclude_auth", "eligible"))} == {
+        "exclude_authid": ["a"],
+        "exclude_authrole": ["b"],
+        "eligible": [3],
+        "eligible_authid": ["c"],
+        "eligible_authrole": ["d"],
+    }
+    assert full["exclude"] == [1, 2]
+    # Who publishes is left out where nothing is said.
+    assert full.get("exclude_me", True) is True
+    assert retained["retain"] is True
+    assert retained["exclude_me"] is plain["exclude_me"] is False
+    assert "retain" not in plain
+    assert not {"eligible", "exclude_authid", "disclose_me"} & plain.keys()
+
+
+@pytest.mark.parametrize("mode", ["kill", "skip", "killnowait"])
+def test_session_cancel_mode_on_the_wire(session: Session, transport: Transport, mode: str) -> None:
+    session.cancel(call(session), mode)
+    (cancel,) = transport.of_kind(message.Cancel)
+    assert cancel.mode == mode
+
+
+def test_session_publish_that_was_given_up_is_not_canceled(
+    session: Session, transport: Transport
+) -> None:
+    session.cancel(publish(session))
+    assert transport.of_kind(message.Cancel) == []
+
+
+# --- answers
+
+
+def test_session_answers_of_several_values(session: Session, raw: list[Any]) -> None:
+    session.answer(1, CallResult((1, [2]), {"left": b"x"}))
+    session.answer(2, CallResult())
+    session.progress(3, {"a": 1})
+    session.progress(3, CallResult((1, 2)))
+    assert [sent[3:] for sent in raw] == [
+        [[1, [2]], {"left": b"x"}],
+        [],
+        [[{"a": 1}]],
+        [[1, 2]],
+    ]
+    assert [sent[2].get("progress") for sent in raw] == [None, None, True, True]
+
+
+def test_session_answer_of_keyword_values_alone(session: Session, raw: list[Any]) -> None:
+    """Positional payload is a list, an empty one where keyword payload follows (spec, 9.2.3)."""
+    session.answer(1, CallResult((), {"left": 2}))
+    session.progress(2, CallResult((), {"left": 2}))
+    assert [sent[3:] for sent in raw] == [[[], {"left": 2}]] * 2
+
+
+@pytest.mark.parametrize("value", [object(), "x" * 20_000])
+def test_session_progressive_result_that_cannot_be_sent_is_raised(
+    session: Session, transport: Transport, value: Any
+) -> None:
+    """The one who sends it knows what else there is to end."""
+    with pytest.raises(Exception, match=r"20\d+ bytes|object"):
+        session.progress(1, value)
+    assert transport.sent == []
+
+
+@pytest.mark.parametrize(
+    ("value", "uri"),
+    [
+        (object(), "wamp.error.invalid_payload"),
+        ("x" * 20_000, "wamp.error.payload_size_exceeded"),
+    ],
+)
+def test_session_refuse_unfit(session: Session, transport: Transport, value: Any, uri: str) -> None:
+    try:
+        session.progress(1, value)
+    except Exception as error:  # noqa: BLE001 - whatever the serializer has raised
+        session.refuse_unfit(1, error)
+    (sent,) = transport.sent
+    assert (type(sent), sent.request, sent.error) == (message.Error, 1, uri)
+    assert sent.args[0]
+
+
+# --- what the router takes away
+
+
+def test_session_revocations_are_told_to_the_server(
+    session: Session, transport: Transport, server: Server
+) -> None:
+    transport.receive(message.Unregistered(0, registration=5))
+    transport.receive(message.Unsubscribed(0, subscription=6))
+    assert server.got == [("revoked", 5), ("revoked", 6)]
+    assert not transport.closed
+
+
+def test_session_revocation_without_a_server(session: Session, transport: Transport) -> None:
+    transport.receive(message.Unregistered(0, registration=5))
+    assert session.is_attached()
+    assert not transport.closed
+
+
+def test_session_own_unregistration_is_no_revocation(
+    session: Session, transport: Transport, server: Server
+) -> None:
+    registered: list[Any] = []
+    session.register(lambda: None, "com.example.y").addCallback(registered.append)
+    transport.receive(message.Registered(transport.sent[-1].request, 5))
+    ended: list[Any] = []
+    registered[0].unregister().addCallback(ended.append)
+    assert ended == []
+    transport.receive(message.Unregistered(transport.sent[-1].request))
+    assert len(ended) == 1
+    assert server.got == []
+
+
+def test_session_result_that_the_router_does_not_read(
+    session: Session, transport: Transport
+) -> None:
+    for reply in (call(session), stream(session)):
+        result = message.Result(
+            reply.request, payload=b"x", enc_algo="cryptobox", enc_key="k", enc_serializer="cbor"
+        )
+        transport.receive(result)
+        with pytest.raises(RemoteError, match=r"invalid_payload: .*does not read"):
+            reply.result(0)

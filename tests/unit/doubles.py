@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from flask import Flask
 
 from flask_wamp import ApplicationError
 from flask_wamp.context import Event, Invocation
+from flask_wamp.link import Answer
+from flask_wamp.options import Options
+from flask_wamp.registry import Procedure, Subscription
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +30,18 @@ class Caller:
     def __call__(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
         """Return the result of the procedure *uri*."""
         state = state_of(self._app)
-        procedure = state.registry.resolved(state.config.uri_prefix)[uri]
+        procedure = state.registry.resolved(state.config.uri_prefix)[uri, "exact"]
         invocation = Invocation(uri, caller=1, caller_authid="alice", caller_authrole="user")
         return state.dispatcher.call(procedure, invocation, list(args), kwargs)
+
+    def stream(self, uri: str, /, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
+        """Return the progressive results of the procedure *uri*, and the last one."""
+        state = state_of(self._app)
+        procedure = state.registry.resolved(state.config.uri_prefix)[uri, "exact"]
+        parts: list[Any] = []
+        invocation = Invocation(uri, progress=True)
+        last = state.dispatcher.call(procedure, invocation, list(args), kwargs, parts.append)
+        return parts, last
 
     def error(self, uri: str, /, *args: Any, **kwargs: Any) -> ApplicationError:
         """Return the error that the procedure *uri* answers with."""
@@ -50,26 +63,98 @@ class RecordingLink:
 
     def __init__(self, answer: Any = None) -> None:
         self.answer = answer
-        self.calls: list[tuple[str, list[Any], dict[str, Any], float]] = []
-        self.published: list[tuple[str, list[Any], dict[str, Any], bool, float]] = []
+        self.calls: list[tuple[str, list[Any], dict[str, Any], Options]] = []
+        self.published: list[tuple[str, list[Any], dict[str, Any], Options]] = []
+        self.canceled: list[str] = []
+        self.added: list[tuple[Procedure | Subscription, float]] = []
+        self.removed: list[tuple[Procedure | Subscription, float]] = []
 
-    def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], timeout: float) -> Any:
+    def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
         """Note a call."""
-        self.calls.append((uri, args, kwargs, timeout))
+        self.calls.append((uri, args, kwargs, options))
         return self._answered()
 
+    def start(
+        self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
+    ) -> "RecordingAnswer":
+        """Note a call."""
+        self.calls.append((uri, args, kwargs, options))
+        return RecordingAnswer(self, uri)
+
+    def wait(self, answers: Sequence[Answer]) -> None:
+        """Wait for nothing: answers are there at once."""
+
+    def stream(
+        self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
+    ) -> "RecordingResults":
+        """Note a call; *answer* is the list of its results."""
+        self.calls.append((uri, args, kwargs, options))
+        return RecordingResults(self, uri)
+
     def publish(
-        self, topic: str, args: list[Any], kwargs: dict[str, Any], acknowledge: bool, timeout: float
+        self, topic: str, args: list[Any], kwargs: dict[str, Any], options: Options
     ) -> int | None:
         """Note an event."""
-        self.published.append((topic, args, kwargs, acknowledge, timeout))
+        self.published.append((topic, args, kwargs, options))
         answer: int | None = self._answered()
         return answer
+
+    def add(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Note what is to be served."""
+        self.added.append((declared, timeout))
+        self._answered()
+
+    def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Note what is to be served no more."""
+        self.removed.append((declared, timeout))
 
     def _answered(self) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+
+class RecordingAnswer:
+    """The answer of a :class:`RecordingLink`; *answer* is the result of each URI."""
+
+    def __init__(self, link: RecordingLink, uri: str) -> None:
+        self._link = link
+        self._uri = uri
+
+    def done(self) -> bool:
+        """Be there."""
+        return True
+
+    def result(self, timeout: float | None) -> Any:
+        """Return the answer."""
+        answer = self._link.answer[self._uri]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def cancel(self) -> None:
+        """Note that nobody wants it."""
+        self._link.canceled.append(self._uri)
+
+
+class RecordingResults:
+    """The results of a :class:`RecordingLink`."""
+
+    def __init__(self, link: RecordingLink, uri: str) -> None:
+        self._link = link
+        self._uri = uri
+        self._results = iter(link.answer)
+
+    def next(self) -> Any:
+        """Return the next result."""
+        result = next(self._results)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """Note that nobody wants more."""
+        self._link.canceled.append(self._uri)
 
 
 def run_program(program: str, *arguments: str) -> str:

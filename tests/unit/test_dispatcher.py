@@ -353,15 +353,16 @@ def test_dispatcher_got_request_exception_is_sent(app: Flask, wamp: WAMP, call: 
     assert isinstance(exception, KeyError)
 
 
-def test_dispatcher_exit_of_a_view_is_not_an_answer(wamp: WAMP, call: Caller) -> None:
-    """Whoever runs the dispatcher answers for what is no Exception."""
-
+def test_dispatcher_exit_of_a_view_is_an_error_of_the_call(wamp: WAMP, call: Caller) -> None:
     @wamp.callee
     def leave() -> None:
         raise SystemExit(3)
 
-    with pytest.raises(SystemExit):
-        call("leave")
+    error = call.error("leave")
+    assert (error.uri, error.args) == (
+        "wamp.error.runtime_error",
+        ("the procedure ended with SystemExit",),
+    )
 
 
 def test_dispatcher_decorated_function_runs_with_its_decorator(wamp: WAMP, call: Caller) -> None:

@@ -16,6 +16,7 @@ from flask_wamp.errors import (
     InvalidArgument,
     NoSuchProcedure,
     NotConnected,
+    OptionError,
     RemoteError,
     WAMPError,
     uri_for_status,
@@ -49,7 +50,7 @@ def real_tree(base: type[WAMPError] = WAMPError) -> set[tuple[str, str, str]]:
 
 
 def test_errors_tree_is_the_drawn_one() -> None:
-    assert len(drawn_tree()) == 15
+    assert len(drawn_tree()) == 17
     assert drawn_tree() == real_tree()
 
 
@@ -64,9 +65,14 @@ def test_errors_drawn_uris_are_those_of_the_classes() -> None:
                 assert type(RemoteError.from_uri(uri)) is cls
 
 
-@pytest.mark.parametrize("cls", [ConfigError, CallTimeout, NotConnected])
+@pytest.mark.parametrize("cls", [ConfigError, OptionError, CallTimeout, NotConnected])
 def test_errors_are_also_the_builtin_ones(cls: type[WAMPError]) -> None:
-    builtin = {ConfigError: ValueError, CallTimeout: TimeoutError, NotConnected: ConnectionError}
+    builtin = {
+        ConfigError: ValueError,
+        OptionError: ValueError,
+        CallTimeout: TimeoutError,
+        NotConnected: ConnectionError,
+    }
     assert issubclass(cls, builtin[cls])
 
 

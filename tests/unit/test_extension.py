@@ -2,14 +2,16 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask, current_app, g
 from flask.ctx import _AppCtxGlobals
 
-from flask_wamp import WAMP, ConfigError, DeclarationError, SetupError
+from flask_wamp import WAMP, ConfigError, DeclarationError, RegistrationFailed, SetupError
 from flask_wamp.client import Client
+from flask_wamp.registry import Procedure, ProcedureOptions, SubscriptionOptions
 from flask_wamp.state import state_of
 
 from .doubles import Caller, RecordingLink
@@ -240,13 +242,13 @@ def test_extension_callee_uris(wamp: WAMP, app: Flask) -> None:
     def optional() -> None: ...
 
     resolved = state_of(app).registry.resolved("p.")
-    assert {uri: procedure.function for uri, procedure in resolved.items()} == {
-        "p.bare": bare,
-        "p.parentheses": parentheses,
-        "com.example.named": named,
-        "p.optional": optional,
+    assert {key: procedure.function for key, procedure in resolved.items()} == {
+        ("p.bare", "exact"): bare,
+        ("p.parentheses", "exact"): parentheses,
+        ("com.example.named", "exact"): named,
+        ("p.optional", "exact"): optional,
     }
-    assert [procedure.request for procedure in resolved.values()] == [True, True, True, False]
+    assert [procedure.options.request for procedure in resolved.values()] == [True] * 3 + [False]
 
 
 @pytest.mark.parametrize("decorate", ["callee", "callee()", "callee('add')"])
@@ -361,3 +363,180 @@ def test_extension_does_not_keep_an_application_alive() -> None:
     del app
     gc.collect()
     assert alive() is None
+
+
+# --- procedures and handlers that are added while running
+
+
+@pytest.fixture
+def link(app: Flask, wamp: WAMP) -> RecordingLink:
+    """Return the application's link, of a process that serves."""
+    link = RecordingLink()
+    state_of(app).slot.attach(link)
+    state_of(app).registry.freeze("WAMP.start()")
+    return link
+
+
+def test_extension_add_procedure(app: Flask, wamp: WAMP, call: Caller, link: RecordingLink) -> None:
+    handle = wamp.add_procedure(add, "com.shop.add", concurrency=2, timeout=3)
+    ((procedure, timeout),) = link.added
+    assert isinstance(procedure, Procedure)
+    assert (procedure.options, timeout) == (ProcedureOptions(concurrency=2), 3.0)
+    assert handle.uri == "com.shop.add"
+    assert repr(handle) == "<Handle 'com.shop.add'>"
+    assert call("com.shop.add", 1, 2) == 3
+
+    handle.remove(timeout=4)
+    handle.remove()
+    assert link.removed == [(procedure, 4.0)]
+    assert state_of(app).registry.procedures == []
+
+
+def test_extension_add_procedure_by_its_name_behind_the_prefix() -> None:
+    app = Flask("shop")
+    app.config["WAMP_URI_PREFIX"] = "com.shop"
+    wamp = WAMP(app)
+    assert wamp.add_procedure(add).uri == "com.shop.add"
+
+
+def test_extension_add_subscription(
+    app: Flask, wamp: WAMP, call: Caller, link: RecordingLink
+) -> None:
+    seen: list[int] = []
+    handle = wamp.add_subscription(seen.append, "com.shop.", match="prefix", get_retained=True)
+    ((subscription, timeout),) = link.added
+    assert timeout == 10.0
+    assert subscription.options == SubscriptionOptions(match="prefix", get_retained=True)
+    assert handle.uri == "com.shop."
+    call.deliver("com.shop.", 5)
+    handle.remove()
+    call.deliver("com.shop.", 6)
+    assert seen == [5]
+    assert link.removed == [(subscription, 10.0)]
+
+
+def test_extension_add_before_the_process_serves(app: Flask, wamp: WAMP, call: Caller) -> None:
+    """It is served with the others then; nothing is connected for it."""
+    handle = wamp.add_procedure(add, "com.shop.add")
+    assert call("com.shop.add", 1, 2) == 3
+    assert state_of(app).slot.link is None
+    handle.remove()
+    assert state_of(app).slot.link is None
+    wamp.callee("com.shop.add")(add)
+
+
+def test_extension_add_what_the_router_refuses(app: Flask, wamp: WAMP, link: RecordingLink) -> None:
+    """It is as if it had never been declared."""
+    link.answer = RegistrationFailed("the router refused")
+    works: list[Callable[[], Any]] = [
+        lambda: wamp.add_procedure(add, "com.shop.add"),
+        lambda: wamp.add_subscription(add, "com.shop.sold"),
+    ]
+    for work in works:
+        with pytest.raises(RegistrationFailed):
+            work()
+    assert state_of(app).registry.procedures == []
+    assert state_of(app).registry.subscriptions == []
+    link.answer = None
+    wamp.add_procedure(add, "com.shop.add")
+
+
+@pytest.mark.parametrize(
+    ("uri", "options", "problem"),
+    [
+        ("com.shop.add", {"concurrency": 0}, "concurrency=0: give a whole number"),
+        ("com.shop.add", {"queue": 1}, "limits: give that as well"),
+        ("com.shop.add", {"invoke": "all"}, "invoke='all'"),
+        ("com..add", {}, "words joined by dots"),
+        (
+            "com.shop.add",
+            {"retain": True},
+            (
+                "wamp.add_procedure(retain=...): there is no such option; there are concurrency, "
+                "force_reregister, invoke, match, queue, request"
+            ),
+        ),
+    ],
+)
+def test_extension_add_procedure_refuses(
+    app: Flask, wamp: WAMP, link: RecordingLink, uri: str, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        wamp.add_procedure(add, uri, **options)
+    assert problem in str(caught.value)
+    assert link.added == []
+    assert state_of(app).registry.procedures == []
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"concurrency": 0}, "concurrency=0: give a whole number"),
+        (
+            {"invoke": "first"},
+            (
+                "wamp.add_subscription(invoke=...): there is no such option; there are "
+                "concurrency, get_retained, match"
+            ),
+        ),
+    ],
+)
+def test_extension_add_subscription_refuses(
+    app: Flask, wamp: WAMP, link: RecordingLink, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        wamp.add_subscription(add, "com.shop.sold", **options)
+    assert problem in str(caught.value)
+    assert link.added == []
+    assert state_of(app).registry.subscriptions == []
+
+
+def test_extension_add_procedure_that_is_declared_already(
+    wamp: WAMP, app: Flask, link: RecordingLink
+) -> None:
+    wamp.add_procedure(add, "com.shop.add")
+    with pytest.raises(DeclarationError, match="declared twice"):
+        wamp.add_procedure(add, "com.shop.add")
+    assert len(link.added) == 1
+
+
+def test_extension_add_procedure_whose_annotation_cannot_be_checked(
+    app: Flask, wamp: WAMP, link: RecordingLink
+) -> None:
+    """It is refused, and stands in nobody's way afterwards."""
+
+    def sell(order: "Nonsense") -> None: ...  # type: ignore[name-defined] # noqa: F821
+
+    works: list[Callable[[], Any]] = [
+        lambda: wamp.add_procedure(sell, "com.shop.sell"),
+        lambda: wamp.add_subscription(sell, "com.shop.sold"),
+    ]
+    for work in works:
+        with pytest.raises(DeclarationError, match="the parameter 'order'"):
+            work()
+    assert state_of(app).registry.procedures == []
+    assert state_of(app).registry.subscriptions == []
+    wamp.add_procedure(add, "com.shop.add")
+    assert len(link.added) == 1
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5", True])
+def test_extension_add_with_a_timeout_that_is_none(
+    app: Flask, wamp: WAMP, link: RecordingLink, timeout: Any
+) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        wamp.add_procedure(add, "com.shop.add", timeout=timeout)
+    assert state_of(app).registry.procedures == []
+
+
+def test_extension_add_for_one_of_several_applications(app: Flask, wamp: WAMP) -> None:
+    other = Flask("other")
+    wamp.init_app(other)
+    with pytest.raises(SetupError, match="which application"):
+        wamp.add_procedure(add)
+    link = RecordingLink()
+    state_of(other).slot.attach(link)
+    wamp.add_procedure(add, "a", app=other)
+    with other.app_context():
+        wamp.add_procedure(add, "b")
+    assert len(link.added) == 2

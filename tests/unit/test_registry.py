@@ -6,7 +6,7 @@ from typing import Any, Self
 import pytest
 
 from flask_wamp.errors import DeclarationError, SetupError
-from flask_wamp.registry import Registry, describe
+from flask_wamp.registry import Registry, SubscriptionOptions, describe
 
 
 def add(a: int, b: int) -> int:
@@ -41,21 +41,21 @@ def test_registry_describes_what_has_no_code() -> None:
 def test_registry_default_name_stands_behind_the_prefix() -> None:
     registry = Registry()
     procedure = registry.add_procedure(add)
-    assert registry.resolved("") == {"add": procedure}
-    assert registry.resolved("com.example.") == {"com.example.add": procedure}
+    assert registry.resolved("") == {("add", "exact"): procedure}
+    assert registry.resolved("com.example.") == {("com.example.add", "exact"): procedure}
 
 
 def test_registry_explicit_uri_stands_without_the_prefix() -> None:
     registry = Registry()
     procedure = registry.add_procedure(add, "com.example.sum")
-    assert registry.resolved("shop.") == {"com.example.sum": procedure}
+    assert registry.resolved("shop.") == {("com.example.sum", "exact"): procedure}
 
 
 def test_registry_one_function_under_two_uris() -> None:
     registry = Registry()
     registry.add_procedure(add)
     registry.add_procedure(add, "com.example.sum")
-    assert set(registry.resolved("")) == {"add", "com.example.sum"}
+    assert set(registry.resolved("")) == {("add", "exact"), ("com.example.sum", "exact")}
 
 
 @pytest.mark.parametrize("uri", [None, "com.example.add"])
@@ -143,10 +143,28 @@ def test_registry_topic_has_many_handlers() -> None:
     assert [s.function for s in registry.subscriptions] == [add, other, add]
 
 
-@pytest.mark.parametrize("topic", ["", "com sold", "wamp.session.on_join", None])
+@pytest.mark.parametrize("topic", ["", "com sold", "wamp", "wamp.", "wamp..on_join", None])
 def test_registry_invalid_topic_names_the_function(topic: Any) -> None:
     with pytest.raises(DeclarationError) as caught:
         Registry().add_subscription(add, topic)
+    assert f"@wamp.subscribe: {topic!r} on {describe(add)}" in str(caught.value)
+
+
+def test_registry_topic_of_the_meta_api() -> None:
+    registry = Registry()
+    registry.add_subscription(add, "wamp.session.on_join")
+    assert [s.topic for s in registry.subscriptions] == ["wamp.session.on_join"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "match"),
+    [("wamp.session.on_join", "prefix"), ("wamp.", "prefix"), ("wamp..on_join", "wildcard")],
+)
+def test_registry_pattern_of_topics_of_the_meta_api_names_the_function(
+    topic: str, match: str
+) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        Registry().add_subscription(add, topic, SubscriptionOptions(match=match))
     assert f"@wamp.subscribe: {topic!r} on {describe(add)}" in str(caught.value)
 
 

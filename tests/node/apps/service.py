@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import Flask, abort, g, request
 from werkzeug.exceptions import HTTPException
 
-from flask_wamp import WAMP, RemoteError, WAMPError, event, invocation
+from flask_wamp import WAMP, RemoteError, SetupError, WAMPError, event, invocation
 
 from .errors import NoStock
 
@@ -189,6 +189,16 @@ def pid() -> int:
     return os.getpid()
 
 
+@wamp.callee("com.test.recurse")
+def recurse() -> Any:
+    """Recurse for ever, by way of C."""
+
+    def deeper(value: int) -> Any:
+        return max([value], key=deeper)
+
+    return deeper(1)
+
+
 @wamp.callee("com.test.publish")
 def publish(topic: str, *args: Any, **kwargs: Any) -> int | None:
     """Publish from a call."""
@@ -292,6 +302,43 @@ def from_wsgi() -> Any:
         return {"error": error.uri, "type": type(error).__name__, "text": str(error)}, 502
     except WAMPError as error:
         return {"error": None, "type": type(error).__name__, "text": str(error)}, 503
+
+
+@app.post("/gather")
+@wamp.callee("com.test.gather")
+def gather() -> dict[str, list[Any]]:
+    """Start a call for each of the lists of arguments, and return their results."""
+    order = request.get_json()
+    client = g.wampy.with_options(timeout=order.get("timeout"))
+    kwargs = order.get("kwargs", {})
+    started = [client.start_call(order["uri"], *args, **kwargs) for args in order["args"]]
+    return {"results": client.gather(started)}
+
+
+@app.post("/on_success")
+@wamp.callee("com.test.on_success")
+def publish_on_success() -> tuple[dict[str, Any], int]:
+    """Publish when all went well, and end as the request's JSON says."""
+    order = request.get_json()
+    for number in range(order["count"]):
+        g.wampy.publish_on_success(order["topic"], number)
+    if "abort" in order:
+        abort(order["abort"])
+    return {}, order.get("status", 200)
+
+
+@app.post("/late")
+def declare_late() -> Any:
+    """Add a procedure, or a handler, while the process runs."""
+    order = request.get_json()
+    try:
+        if "procedure" in order:
+            wamp.add_procedure(what_was_seen, order["procedure"])
+        else:
+            wamp.add_subscription(on_any, order["topic"])
+    except SetupError as error:
+        return {"error": str(error)}, 409
+    return {"error": None}
 
 
 @app.get("/sleep")
