@@ -24,9 +24,10 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def peers_node() -> Iterator[CrossbarNode]:
-    """Run the test applications, ``apps.service`` on 4 threads and ``apps.other``."""
+    """Run the test applications on 4 threads each: ``apps.service``, ``.other`` and ``.serving``."""
     config = node_config(
-        web=f"{APPS}.sessions.Web", views=[f"{APPS}.sessions.Views", f"{APPS}.sessions.Other"]
+        web=f"{APPS}.sessions.Web",
+        views=[f"{APPS}.sessions.{name}" for name in ("Views", "Other", "Serving")],
     )
     with CrossbarNode(config, env={"FLASK_WAMP_THREADS": "4"}) as node:
         yield node

@@ -4,10 +4,10 @@ from flask_wamp.crossbar import ViewsSession, WebSession
 
 
 class Web(WebSession):
-    """The web side of the service, on a node that has the other application as well."""
+    """The web side of the service, on a node that has the other applications as well."""
 
     application = "tests.node.apps.service:app"
-    awaited = ("com.other.buy",)
+    awaited = ("com.other.buy", "com.serving.add")
 
 
 class LoneWeb(WebSession):
@@ -26,6 +26,12 @@ class Other(ViewsSession):
     """Serves the other application."""
 
     application = "tests.node.apps.other:app"
+
+
+class Serving(ViewsSession):
+    """Serves the application that uses what serving has to offer."""
+
+    application = "tests.node.apps.serving:app"
 
 
 class Twin(ViewsSession):
@@ -50,3 +56,15 @@ class MissingWeb(WebSession):
     """The web side of an application that is not there."""
 
     application = "tests.node.apps.not_there:app"
+
+
+class HistoryWeb(WebSession):
+    """The web side of the application that catches up."""
+
+    application = "tests.node.apps.history:app"
+
+
+class HistoryViews(ViewsSession):
+    """Serves the application that catches up."""
+
+    application = "tests.node.apps.history:app"

@@ -15,20 +15,52 @@ function tell(what) {
   process.stdout.write(JSON.stringify(what) + "\n");
 }
 
+// The request of the call that was started without being awaited, for "cancel".
+let started = null;
+
+function resultOf(result) {
+  return { result: (result.argsList || [])[0], kwargs: result.argsDict };
+}
+
+function errorOf(error) {
+  return { error: error.errorUri || String(error), args: error.argsList, kwargs: error.argsDict };
+}
+
+// The options of a call: those of the order and, where it names "progress", what takes its progressive results.
+function callOptions(order) {
+  if (!order.progress) {
+    return order.options || {};
+  }
+  const progress_callback = (part) => {
+    tell({ event: order.progress, args: part.argsList || [], kwargs: part.argsDict || {} });
+  };
+  return { ...order.options, progress_callback };
+}
+
 async function obey(wampy, order) {
   const payload = { argsList: order.args || [], argsDict: order.kwargs || {} };
   if (order.do === "call") {
-    const result = await wampy.call(order.uri, payload);
-    return { result: (result.argsList || [])[0], kwargs: result.argsDict };
+    return resultOf(await wampy.call(order.uri, payload, callOptions(order)));
+  }
+  if (order.do === "start") {
+    const answer = wampy.call(order.uri, payload, callOptions(order));
+    started = wampy.getOpStatus().reqId;
+    answer.then(resultOf, errorOf).then((outcome) => tell({ event: "outcome", ...outcome }));
+    return { result: null };
+  }
+  if (order.do === "cancel") {
+    return { result: wampy.cancel(started, order.options) };
   }
   if (order.do === "publish") {
     await wampy.publish(order.topic, payload);
     return { result: null };
   }
   if (order.do === "subscribe") {
-    await wampy.subscribe(order.topic, (event) => {
-      tell({ event: order.topic, args: event.argsList || [], kwargs: event.argsDict || {} });
-    });
+    const tellEvent = (event) => {
+      const topic = event.details.topic || order.topic;
+      tell({ event: topic, args: event.argsList || [], kwargs: event.argsDict || {} });
+    };
+    await wampy.subscribe(order.topic, tellEvent, order.options);
     return { result: null };
   }
   if (order.do === "register") {
@@ -38,7 +70,7 @@ async function obey(wampy, order) {
         return undefined;
       }
       return { argsList: [{ args: invocation.argsList || [], kwargs: invocation.argsDict || {} }] };
-    });
+    }, order.options);
     return { result: null };
   }
   throw new Error(`unknown order ${order.do}`);
@@ -52,7 +84,7 @@ async function main() {
     try {
       tell(await obey(wampy, JSON.parse(line)));
     } catch (error) {
-      tell({ error: error.errorUri || String(error), args: error.argsList, kwargs: error.argsDict });
+      tell(errorOf(error));
     }
   }
   await wampy.disconnect();
