@@ -11,6 +11,7 @@ from typing import Any
 from flask_wamp.node import CrossbarNode
 
 from .http_load import requests_per_second
+from .validation import validation_costs
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5
@@ -65,6 +66,8 @@ def main() -> None:
         ("bare Autobahn component", bare),
         ("Flask procedure", flask),
         ("Flask procedure that is a route", routed),
+        ("Flask procedure, (a: int, b: int)", "com.bench.checked"),
+        ("Flask procedure, a pydantic model", "com.bench.model"),
     ):
         print_row(f"{name}, serial", figures, f"serial {uri}", f"serial {bare}", "us", 1e6)
         print_row(f"{name}, 64 in flight", figures, f"parallel {uri}", f"parallel {bare}", "/s", 1)
@@ -73,6 +76,20 @@ def main() -> None:
     acknowledged, fast = "publish acknowledged", "publish unacknowledged"
     print_row("publishes of a view, acknowledged", figures, acknowledged, acknowledged, "/s", 1)
     print_row("publishes of a view, not acknowledged", figures, fast, acknowledged, "/s", 1)
+    print_row("progressive results, bare component", figures, "stream bare", "stream bare", "/s", 1)
+    print_row(
+        "progressive results of a Flask generator", figures, "stream flask", "stream bare", "/s", 1
+    )
+    print_row("events into a bare subscriber", figures, "events bare", "events bare", "/s", 1)
+    print_row(
+        "events into one ordered Flask handler", figures, "events one", "events bare", "/s", 1
+    )
+    print_row(
+        "events into eight, each handles all", figures, "events eight", "events bare", "/s", 1
+    )
+    print("cost of validation per call, without the wire")
+    for name, seconds in validation_costs().items():
+        print(f"{name:<46}{seconds * 1e6:>10.2f} us")
     print("ratio: to the first row of the same kind, median of the rounds")
 
 

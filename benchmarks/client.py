@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from autobahn.twisted.component import Component
 from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.types import CallOptions
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.task import react
 
@@ -20,7 +21,15 @@ SERIAL_CALLS = 300
 PARALLEL_CALLS = 2000
 IN_FLIGHT = 64
 PUBLISHES = 1000
-PROCEDURES = ("com.bench.bare", "com.bench.flask", "com.bench.routed")
+PARTS = 3000
+EVENTS = 3000
+PROCEDURES = (
+    "com.bench.bare",
+    "com.bench.flask",
+    "com.bench.routed",
+    "com.bench.checked",
+    "com.bench.model",
+)
 
 
 @inlineCallbacks
@@ -68,6 +77,35 @@ def publishing(session: ApplicationSession, acknowledge: bool) -> Any:
 
 
 @inlineCallbacks
+def streaming(session: ApplicationSession, kind: str) -> Any:
+    """Return the progressive results per second of a call."""
+    taken: list[int] = []
+    options = CallOptions(on_progress=taken.append)
+    begin = time.perf_counter()
+    yield session.call(f"com.bench.stream.{kind}", PARTS, options=options)
+    seconds = time.perf_counter() - begin
+    if taken != list(range(PARTS)):
+        raise AssertionError(f"{len(taken)} of {PARTS} results have come")
+    return PARTS / seconds
+
+
+@inlineCallbacks
+def handling(session: ApplicationSession, kind: str) -> Any:
+    """Return the events per second that subscribers have handled, until the last one has."""
+    handled: Deferred[None] = Deferred()
+    subscription = yield session.subscribe(
+        lambda: handled.callback(None), f"com.bench.handled.{kind}"
+    )
+    begin = time.perf_counter()
+    for number in range(EVENTS):
+        session.publish(f"com.bench.events.{kind}", number == EVENTS - 1)
+    yield handled
+    seconds = time.perf_counter() - begin
+    yield subscription.unsubscribe()
+    return EVENTS / seconds
+
+
+@inlineCallbacks
 def measure(session: ApplicationSession) -> Any:
     """Return every figure of every round; what is compared alternates."""
     figures: dict[str, list[float]] = {}
@@ -86,12 +124,18 @@ def measure(session: ApplicationSession) -> Any:
         for acknowledge in (True, False):
             name = "acknowledged" if acknowledge else "unacknowledged"
             yield take(f"publish {name}", publishing, acknowledge)
+        for kind in ("bare", "flask"):
+            yield take(f"stream {kind}", streaming, kind)
+        for kind in ("bare", "one", "eight"):
+            yield take(f"events {kind}", handling, kind)
     return figures
 
 
 def arguments(uri: str) -> tuple[Any, ...]:
     """Return what the procedure is called with."""
-    return () if uri == "com.bench.routed" else (1, 2)
+    if uri == "com.bench.routed":
+        return ()
+    return ({"a": 1, "b": 2},) if uri == "com.bench.model" else (1, 2)
 
 
 def main(reactor: Any, socket: str) -> Any:
