@@ -77,11 +77,11 @@ run: $(RUNTIME) $(VENDOR) ## start the node on PORT; Ctrl-C ends it
 
 .PHONY: test
 test: ## run the tests; ARGS="-k poll" goes to pytest
-test: PYTEST := --numprocesses 2 --dist loadfile
+test: PYTEST := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: pytest
 
 .PHONY: test-slow
-test-slow: ## run the tests that take a minute or more
+test-slow: ## run the tests that take longest
 test-slow: PYTEST := -m slow --timeout 600
 test-slow: pytest
 

@@ -186,6 +186,7 @@ def test_forty_votes_at_once_end_in_the_exact_numbers(visitor: Visitor, poll: Po
 # --- the router goes, and comes again
 
 
+@pytest.mark.slow
 def test_page_without_a_router_says_so_and_catches_up_later(
     visitor: Visitor, tmp_path: Path
 ) -> None:

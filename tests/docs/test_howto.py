@@ -33,6 +33,7 @@ from tests.node.support import (
     RawPeer,
     connected,
     error_of,
+    forget_listeners,
     http,
     wait_until,
 )
@@ -123,6 +124,7 @@ def shell(node: CrossbarNode, project: Path) -> Iterator[Flask]:
             assert g.wampy.call("com.shop.berlin.stock", "tea") == 7
         yield app
         shop.wamp.stop(app)
+        forget_listeners(importlib.import_module("shop.events"))
         for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
             del sys.modules[name]
 

@@ -40,6 +40,8 @@ from autobahn.wamp.types import (
     RegisterOptions,
     SubscribeOptions,
 )
+from sqlalchemy import event as database_event
+from sqlalchemy.orm import Session
 from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.python.failure import Failure
@@ -180,6 +182,19 @@ def discard(node: CrossbarNode) -> None:
     if node.process is not None:
         node.kill()
     node.remove()
+
+
+# --- SQLAlchemy
+
+
+def forget_listeners(recipe: Any) -> None:
+    """Take the listeners back that the documentation's recipe has put on every session."""
+    for name, listener in (
+        ("after_commit", recipe.publish_events),
+        ("after_transaction_create", recipe.note_savepoint),
+        ("after_transaction_end", recipe.drop_events),
+    ):
+        database_event.remove(Session, name, listener)
 
 
 # --- HTTP

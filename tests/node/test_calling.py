@@ -854,6 +854,7 @@ def test_gather_within_hosted_views_does_not_deadlock(
         assert each.result(90) == {"results": expected}
 
 
+@pytest.mark.slow
 def test_gather_of_more_than_there_are_threads_for_is_told_so(
     peers_node: CrossbarNode, anonymous: Peer
 ) -> None:
