@@ -24,12 +24,15 @@ def guest_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNod
         yield node
 
 
-@pytest.fixture(params=["single_node", "guest"])
-def node(
-    request: pytest.FixtureRequest, crossbar_node: CrossbarNode, guest_node: CrossbarNode
-) -> CrossbarNode:
-    """Give one node after the other; both run."""
-    return crossbar_node if request.param == "single_node" else guest_node
+@pytest.fixture(
+    params=["crossbar_node", pytest.param("guest_node", marks=pytest.mark.slow)],
+    ids=["single_node", "guest"],
+    scope="module",
+)
+def node(request: pytest.FixtureRequest) -> CrossbarNode:
+    """Give one node after the other."""
+    found: CrossbarNode = request.getfixturevalue(request.param)
+    return found
 
 
 def test_every_configuration_is_started_here() -> None:
@@ -100,6 +103,7 @@ def test_errors_are_clear_over_both(node: CrossbarNode) -> None:
     assert "no choice -1" in answer.json["error"]
 
 
+@pytest.mark.slow
 def test_nodes_run_side_by_side(crossbar_node: CrossbarNode, guest_node: CrossbarNode) -> None:
     assert crossbar_node.port != guest_node.port
     with connected(crossbar_node.ws_url) as one, connected(guest_node.ws_url) as other:
