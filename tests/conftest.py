@@ -1,6 +1,7 @@
 """What every test is held to: it leaves no thread, process, socket or context behind."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,11 @@ from dataclasses import dataclass
 import psutil
 import pytest
 from flask import has_app_context
+
+# A shell lets what it runs in the background ignore interrupts, and children inherit that: the
+# programs of these tests would not end as they do for a person.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Seconds that what a test has ended gets to be gone.
 GRACE = 2.0
