@@ -1,8 +1,6 @@
 """Serves an application's procedures and subscriptions through a session."""
 
-from collections import deque
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 from autobahn.wamp import message
@@ -11,9 +9,7 @@ from autobahn.wamp.types import RegisterOptions, SubscribeOptions
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
-from ..arguments import invalid_argument
 from ..context import Event, Invocation
-from ..dispatcher import CallerGone, Dispatcher
 from ..errors import (
     CANCELED,
     INVALID_PAYLOAD,
@@ -22,20 +18,17 @@ from ..errors import (
     ApplicationError,
     RegistrationFailed,
 )
-from ..payload import unfit_arguments, weight
 from ..registry import Procedure, Subscription, describe
 from ..state import State
 from ..uris import pattern_parts
-from .flow import MAX_TOKEN, Window
+from .jobs import CallJob, HandlerQueue, Retained
 from .pool import GATE, STREAMS, STREAMS_OF_A_STRANGER, ElasticPool, Gate
-from .session import Session, caller_of, publisher_of
+from .session import Session, publisher_of
 
 Declared = Procedure | Subscription
 
 #: Calls that may wait for a thread, of each kind of caller; one more is told "busy".
 WAITING_CALLS = 4096
-#: Events that may wait for one slow handler; further ones are dropped, and logged.
-WAITING_EVENTS = 10_000
 
 
 def bind(session: Session, state: State, pool: ElasticPool) -> "Deferred[ViewServer]":
@@ -164,7 +157,7 @@ class ViewServer:
             job.limit = None
             self._refuse_busy(job, "as many calls of it as may wait do so already")
 
-    def enter(self, job: "CallJob") -> None:
+    def enter(self, job: CallJob) -> None:
         """Let a job that has a place among the calls of its procedure pass the gate."""
         if job.gate is None or job.canceled:
             job.gate = None
@@ -224,7 +217,7 @@ class ViewServer:
             job.cancel()
         self._running.clear()
 
-    def stream(self, job: "CallJob") -> None:
+    def stream(self, job: CallJob) -> None:
         """A job sends the results of a generator: it may take long, and leaves its gate."""
         gate, job.gate = job.gate, None
         if gate is None:
@@ -240,12 +233,12 @@ class ViewServer:
             job.cancel()
             self._refuse_busy(job, "as many calls as may send results do so already")
 
-    def gone(self, job: "CallJob") -> None:
+    def gone(self, job: CallJob) -> None:
         """The router has no session any more that the results of a job could go to."""
         self._running.pop(job.request, None)
         job.cancel()
 
-    def send_part(self, job: "CallJob", value: Any) -> None:
+    def send_part(self, job: CallJob, value: Any) -> None:
         """Send a progressive result, unless its caller has given up."""
         if job.canceled:
             return
@@ -257,7 +250,7 @@ class ViewServer:
             job.cancel()
             self.session.refuse_unfit(job.request, error)
 
-    def finished(self, job: "CallJob") -> None:
+    def finished(self, job: CallJob) -> None:
         """Send a job's outcome, unless its caller has given up."""
         if job.gate is not None:
             job.gate.leave()
@@ -309,7 +302,7 @@ class ViewServer:
                 again = self._subscribe(declared, get_retained=True)
                 again.addCallbacks(self._add_twin, _unanswered, callbackArgs=(declared, queue))
 
-    def _add_twin(self, twin: Any, declared: Subscription, queue: "HandlerQueue") -> Any:
+    def _add_twin(self, twin: Any, declared: Subscription, queue: HandlerQueue) -> Any:
         """Keep the second subscription of a handler that wants the retained event."""
         if queue.retained is Retained.ASKED:
             queue.retained = Retained.NEXT
@@ -336,7 +329,7 @@ class ViewServer:
         ours = f"invoke={declared.options.invoke!r} here"
         return f"{reason} ({ours}; {theirs})" if theirs else f"{reason} ({ours})"
 
-    def _withdraw(self, job: "CallJob") -> None:
+    def _withdraw(self, job: CallJob) -> None:
         """Give back the places of a job that will not start."""
         if job.limit is not None and job.limit.withdraw(job):
             job.limit = job.gate = None
@@ -346,7 +339,7 @@ class ViewServer:
                 job.limit.leave()
                 job.limit = None
 
-    def _refuse_busy(self, job: "CallJob", reason: str) -> None:
+    def _refuse_busy(self, job: CallJob, reason: str) -> None:
         text = f"busy: {reason}"
         self._running.pop(job.request, None)
         if job.limit is not None and not job.started:
@@ -372,216 +365,5 @@ class ViewServer:
         return self._colleagues if invocation.caller_authrole == session.authrole else self._outside
 
 
-def _enter(job: "CallJob") -> None:
+def _enter(job: CallJob) -> None:
     job.server.enter(job)
-
-
-class CallJob:
-    """One invocation on its way through the pool."""
-
-    __slots__ = (
-        "args", "error", "gate", "invocation", "kwargs", "limit", "procedure", "request", "server",
-        "started", "streams_of", "taken", "token", "value",
-    )  # fmt: skip
-
-    def __init__(
-        self, server: ViewServer, msg: message.Invocation, uri: str, procedure: Procedure
-    ) -> None:
-        caller, authid, authrole = caller_of(msg)
-        called = msg.procedure or uri
-        self.server = server
-        self.request: int = msg.request
-        self.procedure = procedure
-        self.invocation = Invocation(
-            called,
-            caller,
-            authid,
-            authrole,
-            pattern_parts(uri, procedure.options.match, called),
-            bool(msg.receive_progress),
-        )
-        self.args = list(msg.args or ())
-        self.kwargs: dict[str, Any] = msg.kwargs or {}
-        #: What its caller calls the stream of results, if it is one of ours.
-        token = msg.transaction_hash
-        self.token: str | None = token if token is None or len(token) <= MAX_TOKEN else None
-        self.gate: Gate | None = None
-        self.limit: Gate | None = None
-        self.streams_of: Gate | None = None
-        self.taken: Window | None = None
-        self.started = False
-        self.value: Any = None
-        self.error: ApplicationError | None = None
-
-    @property
-    def canceled(self) -> bool:
-        """Whether the caller has given up."""
-        return self.invocation.cancelled
-
-    def cancel(self) -> None:
-        """The caller has given up."""
-        self.invocation.cancellation.set()
-        if self.taken is not None:
-            self.taken.close()
-
-    def run(self) -> None:
-        """Run the view, unless the caller has given up already."""
-        if self.canceled:
-            return
-        self.started = True
-        send = Sender(self) if self.invocation.progress else None
-        reason = unfit_arguments(self.args, self.kwargs)
-        if reason is not None:
-            self.error = invalid_argument(reason)
-            return
-        try:
-            self.value = self.server.dispatcher.call(
-                self.procedure, self.invocation, self.args, self.kwargs, send
-            )
-        except ApplicationError as error:
-            self.error = error
-
-    def finish(self) -> None:
-        """Hand the outcome to the server."""
-        self.server.finished(self)
-
-
-class Sender:
-    """Sends what a generator yields, as fast as its caller takes it; on the view's thread."""
-
-    def __init__(self, job: CallJob) -> None:
-        self._job = job
-        reactor = job.server.reactor
-        self._post = reactor.put
-        self._window = Window(job, reactor.put, reactor.call_later)
-        self._streams = False
-
-    def __call__(self, value: Any) -> None:
-        """Send *value*, once there is room for it.
-
-        :raises CallerGone: the caller has given up.
-        """
-        job = self._job
-        if not self._streams:
-            self._streams = True
-            job.taken = self._window
-            self._post(lambda: job.server.stream(job))
-        self._window.take(weight(value))
-        if job.canceled:
-            raise CallerGone
-        self._post(lambda: job.server.send_part(job, value))
-
-
-class Retained(Enum):
-    """Where a handler's request for the retained event stands."""
-
-    NONE = 0
-    #: It is under way; the event may come before the answer.
-    ASKED = 1
-    #: It is answered: if there is such an event, it is the next.
-    NEXT = 2
-
-
-class HandlerQueue:
-    """The events that wait for one handler, which handles them one after another.
-
-    With a *concurrency* above 1 it handles as many at a time. On the reactor's thread.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self, dispatcher: Dispatcher, subscription: Subscription, pool: ElasticPool
-    ) -> None:
-        self.subscription = subscription
-        self.dispatcher = dispatcher
-        self._pool = pool
-        self.retained = Retained.NONE
-        self._events: deque[EventJob] = deque()
-        self._running = 0
-        self._dropped = 0
-
-    def wants(self, *, retained: bool) -> bool:
-        """Tell whether an event is for this handler; a retained one comes for each that asked."""
-        if retained:
-            asked = self.retained is not Retained.NONE
-            self.retained = Retained.NONE
-            return asked
-        if self.retained is Retained.NEXT:
-            self.retained = Retained.NONE
-        return True
-
-    def put(self, event: Event, args: list[Any], kwargs: dict[str, Any]) -> None:
-        """Handle an event after those that came before."""
-        job = EventJob(self, event, args, kwargs)
-        if self._running < self.subscription.options.concurrency:
-            self._running += 1
-            self._pool.submit(job)
-        elif len(self._events) < WAITING_EVENTS:
-            self._events.append(job)
-        else:
-            if self._dropped == 0:
-                self._log.error(
-                    "flask-wamp: {waiting} events of {topic} wait for {handler} already; further "
-                    "ones are dropped until it has caught up",
-                    waiting=len(self._events),
-                    topic=self.subscription.topic,
-                    handler=describe(self.subscription.function),
-                )
-            self._dropped += 1
-
-    def finished(self) -> None:
-        """Go on with the next event."""
-        if self._events:
-            self._pool.submit(self._events.popleft())
-            return
-        self._running -= 1
-        if self._dropped:
-            self._log.error(
-                "flask-wamp: {dropped} events of {topic} were dropped",
-                dropped=self._dropped,
-                topic=self.subscription.topic,
-            )
-            self._dropped = 0
-
-
-class EventJob:
-    """One event on its way through the pool."""
-
-    __slots__ = ("_args", "_event", "_kwargs", "_queue")
-
-    _log = Logger()
-
-    def __init__(
-        self, queue: HandlerQueue, event: Event, args: list[Any], kwargs: dict[str, Any]
-    ) -> None:
-        self._queue = queue
-        self._event = event
-        self._args = args
-        self._kwargs = kwargs
-
-    def run(self) -> None:
-        """Handle the event; on a thread of the pool."""
-        subscription = self._queue.subscription
-        reason = unfit_arguments(self._args, self._kwargs)
-        if reason is not None:
-            self._log.error(
-                "flask-wamp: an event of {topic} for {handler} is dropped: {reason}",
-                topic=self._event.uri,
-                handler=describe(subscription.function),
-                reason=reason,
-            )
-            return
-        try:
-            self._queue.dispatcher.handle(subscription, self._event, self._args, self._kwargs)
-        except BaseException as exit_:  # noqa: BLE001
-            # sys.exit() in a handler must not take a thread, and the later events, with it.
-            self._log.error(
-                "flask-wamp: {handler} ended with {exit}",
-                handler=describe(subscription.function),
-                exit=type(exit_).__name__,
-            )
-
-    def finish(self) -> None:
-        """Let the next event be handled; on the reactor's thread."""
-        self._queue.finished()

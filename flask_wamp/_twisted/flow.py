@@ -28,7 +28,7 @@ from .session import FLOW, NO_OPTIONS, Reply, Session, caller_of
 from .strict import UNFIT
 
 if TYPE_CHECKING:
-    from .binding import CallJob
+    from .jobs import CallJob
 
 #: Results, and bytes of them, after which a callee asks whether they are taken.
 PARTS = 128

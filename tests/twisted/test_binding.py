@@ -9,7 +9,7 @@ from autobahn.wamp import message
 from flask import g
 
 from flask_wamp import WAMP, Canceled, RegistrationFailed, event, invocation
-from flask_wamp._twisted import binding
+from flask_wamp._twisted import binding, jobs
 from flask_wamp.context import Invocation
 from flask_wamp.registry import describe
 
@@ -533,7 +533,7 @@ def test_binding_too_many_waiting_events_are_dropped_and_logged(
     twisted_log: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(binding, "WAITING_EVENTS", 3)
+    monkeypatch.setattr(jobs, "WAITING_EVENTS", 3)
     blocked = Blocked()
     seen = []
 
