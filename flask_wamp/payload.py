@@ -23,7 +23,7 @@ class JSONProvider(Protocol):
         """Return what the JSON text *s* says."""
 
 
-class _Unfit(Exception):
+class Unfit(Exception):
     """A value that cannot travel, with the way to it, innermost step first."""
 
     def __init__(self, reason: str) -> None:
@@ -42,7 +42,7 @@ def encode(value: Any, json: JSONProvider, *, what: str = "the value") -> Any:
     """
     try:
         return _encode(value, json, 0)
-    except _Unfit as unfit:
+    except Unfit as unfit:
         raise _payload_error(what, unfit) from unfit.__cause__
 
 
@@ -55,11 +55,11 @@ def encode_arguments(
     """
     try:
         return _encode_list(args, json, 0), _encode_dict(kwargs, json, 0)
-    except _Unfit as unfit:
+    except Unfit as unfit:
         raise _payload_error("argument ", unfit) from unfit.__cause__
 
 
-def _payload_error(what: str, unfit: _Unfit) -> PayloadError:
+def _payload_error(what: str, unfit: Unfit) -> PayloadError:
     return PayloadError(f"{what}{''.join(reversed(unfit.steps))} cannot travel: {unfit}")
 
 
@@ -70,15 +70,15 @@ def _encode(value: Any, json: JSONProvider, depth: int) -> Any:
     if kind is int:
         if MIN_INT <= value <= MAX_INT:
             return value
-        raise _Unfit("an int of more than 64 bits")
+        raise Unfit("an int of more than 64 bits")
     if kind in _PLAIN:
         return value
     if kind is float:
         if math.isfinite(value):
             return value
-        raise _Unfit(f"the float {value}, which JSON does not have")
+        raise Unfit(f"the float {value}, which JSON does not have")
     if depth >= MAX_DEPTH:
-        raise _Unfit(f"a {kind.__name__} nested over {MAX_DEPTH} deep")
+        raise Unfit(f"a {kind.__name__} nested over {MAX_DEPTH} deep")
     if kind is dict:
         return _encode_dict(value, json, depth + 1)
     if kind is list or kind is tuple:
@@ -92,7 +92,7 @@ def _octets(value: bytearray | memoryview) -> bytes:
     try:
         return bytes(value)
     except ValueError as error:
-        raise _Unfit(f"a {type(value).__name__} ({error})") from error
+        raise Unfit(f"a {type(value).__name__} ({error})") from error
 
 
 def _encode_list(items: Iterable[Any], json: JSONProvider, depth: int) -> list[Any]:
@@ -100,7 +100,7 @@ def _encode_list(items: Iterable[Any], json: JSONProvider, depth: int) -> list[A
     try:
         for item in items:
             encoded.append(_encode(item, json, depth))  # noqa: PERF401 - its length is the index
-    except _Unfit as unfit:
+    except Unfit as unfit:
         unfit.steps.append(f"[{len(encoded)}]")
         raise
     return encoded
@@ -112,7 +112,7 @@ def _encode_dict(items: Mapping[Any, Any], json: JSONProvider, depth: int) -> di
     try:
         for key, item in items.items():
             encoded[_encode_key(key)] = _encode(item, json, depth)
-    except _Unfit as unfit:
+    except Unfit as unfit:
         unfit.steps.append(f"[{key!r}]")
         raise
     return encoded
@@ -132,19 +132,19 @@ def _encode_key(key: Any) -> str:
         return int.__repr__(key)
     if isinstance(key, float):
         return float.__repr__(key)
-    raise _Unfit(f"a dict key of type {type(key).__name__}")
+    raise Unfit(f"a dict key of type {type(key).__name__}")
 
 
 def _encodable(text: str) -> str:
     if text[:1] == "\0":
         # That is how bytes travel in JSON (WAMP spec, 6.2), whatever this peer's own serializer.
-        raise _Unfit("a str that begins with NUL")
+        raise Unfit("a str that begins with NUL, which in JSON stands for bytes")
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _Unfit("a str with lone surrogates") from None
+        raise Unfit("a str with lone surrogates") from None
     return text
 
 
@@ -154,7 +154,7 @@ def _through_json(value: Any, json: JSONProvider, depth: int) -> Any:
         plain = json.loads(json.dumps(value))
     except Exception as error:
         # A provider, or a value's own methods, may raise anything.
-        raise _Unfit(f"a {type(value).__name__} ({error})") from error
+        raise Unfit(f"a {type(value).__name__} ({error})") from error
     return _encode(plain, json, depth + 1)
 
 
@@ -169,42 +169,50 @@ def weight(value: Any) -> int:
     return 8
 
 
-def unfit_arguments(args: Iterable[Any] | None, kwargs: Mapping[Any, Any] | None) -> str | None:
-    """Tell why what a peer has sent is no WAMP payload, or None.
-
-    Serializers let through what JSON does not have, values of their own types, and any depth.
-    """
+def unfit_arguments(args: list[Any] | None, kwargs: dict[str, Any] | None) -> str | None:
+    """Tell why what a peer has sent is no WAMP payload, or None; see :func:`check_plain`."""
     try:
-        for value in args or ():
-            if type(value) not in _SCALARS:
-                _check(value, 0)
-        if kwargs:
-            _check(kwargs, -1)
-    except _Unfit as unfit:
+        # The list of all of it, the arguments' own list or dict, and the innermost value.
+        check_plain([args or [], kwargs or {}], MAX_DEPTH + 3)
+    except Unfit as unfit:
         return f"the payload has {unfit}"
     return None
 
 
-_SCALARS = frozenset({str, int, bool, type(None), bytes})
+def check_plain(value: Any, max_depth: int) -> None:
+    """Refuse what not every serializer can carry; level by level, so that depth costs no stack.
 
+    Serializers let through what JSON does not have, values of their own types, and any depth.
 
-def _check(value: Any, depth: int) -> None:
-    kind = type(value)
-    if kind in _SCALARS:
-        return
-    if kind is float:
-        if not math.isfinite(value):
-            raise _Unfit(f"the float {value}, which JSON does not have")
-        return
-    if depth >= MAX_DEPTH:
-        raise _Unfit(f"values nested over {MAX_DEPTH} deep")
-    if kind is list:
-        for item in value:
-            _check(item, depth + 1)
-    elif kind is dict:
-        for key, item in value.items():
-            if type(key) is not str:
-                raise _Unfit(f"a dict key of type {type(key).__name__}")
-            _check(item, depth + 1)
-    else:
-        raise _Unfit(f"a {kind.__name__}, which not every serializer has")
+    :raises Unfit: something in *value* is of that kind.
+    """
+    level = [value]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > max_depth:
+            raise Unfit(f"values nested over {MAX_DEPTH} deep")
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                _encodable(item)
+            elif kind is int:
+                if not MIN_INT <= item <= MAX_INT:
+                    raise Unfit("an int of more than 64 bits")
+            elif kind in _PLAIN:
+                pass
+            elif kind is list:
+                below += item
+            elif kind is dict:
+                for key in item:
+                    if type(key) is not str:
+                        raise Unfit(f"a dict key of type {type(key).__name__}")
+                    _encodable(key)
+                below += item.values()
+            elif kind is float:
+                if not math.isfinite(item):
+                    raise Unfit(f"the float {item}, which JSON does not have")
+            else:
+                raise Unfit(f"a {kind.__name__}, which not every serializer has")
+        level = below

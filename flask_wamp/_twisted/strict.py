@@ -9,7 +9,6 @@ ours, whatever the router.
 """
 
 import io
-import math
 import re
 import sys
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from autobahn.wamp import message, serializer
 from autobahn.wamp.serializer import CBORSerializer
 
 from ..errors import INVALID_PAYLOAD
-from ..payload import MAX_DEPTH, MAX_INT, MIN_INT
+from ..payload import MAX_DEPTH, Unfit, check_plain
 
 #: The procedure that answers calls whose payload cannot travel; its argument is the reason.
 UNFIT = "flask_wamp.unfit_payload"
@@ -36,12 +35,6 @@ UINT8_ARRAY = 64
 #: than the C stack is, so that deep recursion ends the process without a word.
 RECURSION_LIMIT = 1000
 PY_ECC_LIMIT = 100_000
-
-_PLAIN = frozenset({bool, type(None), bytes})
-
-
-class Unfit(ValueError):
-    """A message has what not every serializer can carry."""
 
 
 def restore_recursion_limit() -> None:
@@ -107,58 +100,20 @@ def checked(raw: Any) -> Any:
     """
     try:
         check(raw)
-    except (Unfit, UnicodeEncodeError) as error:
-        reason = "a str with lone surrogates" if isinstance(error, UnicodeError) else str(error)
-        replacement = _instead(raw, f"the message has {reason}")
+    except Unfit as error:
+        replacement = _instead(raw, f"the message has {error}")
         if replacement is None:
-            raise Unfit(reason) from None
+            raise
         return replacement
     return raw
 
 
-def check(value: Any) -> None:
-    """Refuse what not every serializer can carry; level by level, so that depth costs no stack.
+def check(raw: Any) -> None:
+    """Refuse a message that cannot travel.
 
-    :raises Unfit: something in *value* is of that kind.
-    :raises UnicodeEncodeError: a text has lone surrogates.
+    :raises Unfit: something in it not every serializer can carry.
     """
-    level = [value]
-    depth = 0
-    while level:
-        depth += 1
-        if depth > MESSAGE_DEPTH:
-            raise Unfit(f"values nested over {MAX_DEPTH} deep")
-        below: list[Any] = []
-        for item in level:
-            kind = type(item)
-            if kind is str:
-                _check_text(item)
-            elif kind is int:
-                if not MIN_INT <= item <= MAX_INT:
-                    raise Unfit("an int of more than 64 bits")
-            elif kind in _PLAIN:
-                pass
-            elif kind is list:
-                below += item
-            elif kind is dict:
-                for key in item:
-                    if type(key) is not str:
-                        raise Unfit(f"a dict key of type {type(key).__name__}")
-                    _check_text(key)
-                below += item.values()
-            elif kind is float:
-                if not math.isfinite(item):
-                    raise Unfit(f"the float {item}, which JSON does not have")
-            else:
-                raise Unfit(f"a {kind.__name__}, which not every serializer has")
-        level = below
-
-
-def _check_text(text: str) -> None:
-    if text[:1] == "\0":
-        raise Unfit("a str that begins with NUL, which in JSON stands for bytes")
-    if not text.isascii():
-        text.encode()
+    check_plain(raw, MESSAGE_DEPTH)
 
 
 def _instead(raw: Any, reason: str) -> list[Any] | None:

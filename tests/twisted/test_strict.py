@@ -27,7 +27,6 @@ from flask_wamp._twisted.strict import (
     MESSAGE_DEPTH,
     UNFIT,
     TolerantCBOR,
-    Unfit,
     Unreadable,
     cbor_head,
     check,
@@ -39,7 +38,7 @@ from flask_wamp._twisted.strict import (
     restore_recursion_limit,
     strict_cbor,
 )
-from flask_wamp.payload import MAX_DEPTH
+from flask_wamp.payload import MAX_DEPTH, Unfit
 
 from .doubles import Transport, joined
 
@@ -114,7 +113,7 @@ def test_check_refuses_all_else_wherever_it_is(value: Any, words: str) -> None:
 @pytest.mark.parametrize("text", ["\ud800", "abc\udfff", "größe \ud83c"])
 def test_check_refuses_lone_surrogates(text: str) -> None:
     for place in (text, [text], {text: 1}):
-        with pytest.raises(UnicodeEncodeError):
+        with pytest.raises(Unfit, match="surrogates"):
             check(place)
 
 
