@@ -135,23 +135,13 @@ class Session(ApplicationSession):
         """Send a call whose answer, or results, go to *reply*."""
         reply.uri = uri
         token = reply.token if isinstance(reply, StreamReply) else None
-        disclose_me = options.disclose_me
-
-        def call(request: int) -> Any:
-            kind: Any = message.Call if disclose_me is None else _DisclosingCall
-            msg = kind(
-                request,
-                uri,
-                args=args,
-                kwargs=kwargs,
-                receive_progress=token and True,
-                transaction_hash=token,
-            )
-            if disclose_me is not None:
-                msg.disclose_me = disclose_me
-            return msg
-
-        self._request(reply, call)
+        fields = {"receive_progress": token and True, "transaction_hash": token}
+        self._request(
+            reply,
+            lambda request: _message(
+                message.Call, options, request, uri, args=args, kwargs=kwargs, **fields
+            ),
+        )
 
     def publish_for(
         self,
@@ -166,11 +156,16 @@ class Session(ApplicationSession):
         The publisher's own process gets the event as well, where it subscribes: its views share
         one session, and which of them published must make no difference.
         """
-        disclose_me = options.disclose_me
-
-        def publish(request: int) -> Any:
-            kind: Any = message.Publish if disclose_me is None else _DisclosingPublish
-            msg = kind(
+        receivers = {
+            name: list(getattr(options, name))
+            for name in _RECEIVERS
+            if getattr(options, name) is not None
+        }
+        self._request(
+            reply,
+            lambda request: _message(
+                message.Publish,
+                options,
                 request,
                 topic,
                 args=args,
@@ -178,17 +173,9 @@ class Session(ApplicationSession):
                 acknowledge=reply is not None,
                 exclude_me=bool(options.exclude_me),
                 retain=options.retain,
-                **{
-                    name: list(getattr(options, name))
-                    for name in _RECEIVERS
-                    if getattr(options, name) is not None
-                },
-            )
-            if disclose_me is not None:
-                msg.disclose_me = disclose_me
-            return msg
-
-        self._request(reply, publish)
+                **receivers,
+            ),
+        )
 
     def on_part(self, reply: StreamReply) -> None:
         """A result of a stream has come."""
@@ -414,6 +401,18 @@ class _DisclosingCall(_Discloses, message.Call):
 
 class _DisclosingPublish(_Discloses, message.Publish):
     pass
+
+
+_DISCLOSING = {message.Call: _DisclosingCall, message.Publish: _DisclosingPublish}
+
+
+def _message(kind: Any, options: Options, *args: Any, **fields: Any) -> Any:
+    """Return a message of a *kind* that may ask for disclosure."""
+    if options.disclose_me is None:
+        return kind(*args, **fields)
+    msg = _DISCLOSING[kind](*args, **fields)
+    msg.disclose_me = options.disclose_me
+    return msg
 
 
 _ANSWERS = (message.Result, message.Published, message.Error)
