@@ -203,8 +203,15 @@ class Registry:
         if not late:
             self._refuse_late(f"the subscription to {topic!r}", "add_subscription")
         # The meta API's events are below "wamp.", and are there to be subscribed to.
-        is_meta = isinstance(topic, str) and topic.startswith("wamp.") and options.match == "exact"
-        reason = malformed_uri(topic) if is_meta else invalid_pattern(topic, options.match)
+        if not isinstance(topic, str) or not topic.startswith("wamp."):
+            reason = invalid_pattern(topic, options.match)
+        elif options.match == "exact":
+            reason = malformed_uri(topic)
+        else:
+            reason = (
+                "topics below 'wamp.' belong to the protocol: subscribe to each by its name, "
+                "without match"
+            )
         reason = options.problem() or reason
         if reason:
             raise _refusal("subscribe", topic, function, reason)
@@ -296,11 +303,6 @@ class Registry:
     def freeze(self, method: str) -> None:
         """Refuse procedures and subscriptions from now on, because *method* has served them."""
         self._served_by = method
-
-    @property
-    def is_served(self) -> bool:
-        """Whether this process has registered the declarations."""
-        return self._served_by is not None
 
     def _refuse_late(self, what: str, method: str) -> None:
         if self._served_by is not None:

@@ -48,8 +48,15 @@ def invalid_pattern(uri: object, match: str) -> str | None:
     """
     if match not in MATCHES:
         return f"match is one of {', '.join(MATCHES)}"
-    if match == "exact" or not isinstance(uri, str):
+    if not isinstance(uri, str):
         return invalid_uri(uri)
+    if match == "exact":
+        reason = invalid_uri(uri)
+        if reason and invalid_pattern(uri, "prefix") is None:
+            return f'{reason}; match="prefix" serves all that begins so'
+        if reason and invalid_pattern(uri, "wildcard") is None:
+            return f'{reason}; match="wildcard" lets empty components stand for any word'
+        return reason
     if match == "prefix":
         return invalid_uri(uri.removesuffix("."))
     words = uri.split(".")

@@ -138,6 +138,21 @@ def test_declarations_callee_takes(
 
 
 @pytest.mark.parametrize(
+    ("uri", "remedy"),
+    [
+        ("com.shop.", 'match="prefix"'),
+        ("com..stock", 'match="wildcard"'),
+        (".com", 'match="wildcard"'),
+    ],
+)
+def test_declarations_pattern_without_match_names_the_one_that_is_meant(
+    wamp: WAMP, uri: str, remedy: str
+) -> None:
+    with pytest.raises(DeclarationError, match=remedy):
+        wamp.callee(uri)(lambda: None)
+
+
+@pytest.mark.parametrize(
     ("uri", "match", "reason"),
     [
         ("com.shop.add", "wildcard", "an empty component, as in 'com.shop..stock'"),
