@@ -4,8 +4,8 @@ from collections.abc import Callable
 from timeit import repeat
 from typing import Any
 
-from flask_wamp.dispatcher import Endpoint
-from flask_wamp.validation import validator_of
+from flask_wamp.serve.dispatcher import Endpoint
+from flask_wamp.serve.validation import validator_of
 
 from .app import add, add_checked, add_pair, app
 

@@ -1,10 +1,11 @@
 """WAMP for Flask: procedures, subscriptions, calls and publishes through a Crossbar.io router."""
 
-from .client import PendingCall as PendingCall
-from .client import Stream as Stream
+from .call.pending import PendingCall as PendingCall
+from .call.pending import Stream as Stream
 from .context import event as event
 from .context import invocation as invocation
-from .declarations import Namespace as Namespace
+from .declare.handle import Handle as Handle
+from .declare.namespace import Namespace as Namespace
 from .errors import ApplicationError as ApplicationError
 from .errors import BlockingCallError as BlockingCallError
 from .errors import CallTimeout as CallTimeout
@@ -24,8 +25,7 @@ from .errors import StreamOverflow as StreamOverflow
 from .errors import TooManyCalls as TooManyCalls
 from .errors import WAMPError as WAMPError
 from .extension import WAMP as WAMP
-from .extension import Handle as Handle
-from .link import CallResult as CallResult
+from .results import CallResult as CallResult
 from .signals import SessionInfo as SessionInfo
 from .signals import call_finished as call_finished
 from .signals import call_started as call_started

@@ -7,12 +7,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
-from .options import check_timeout
 from .uris import invalid_uri
 
 DEFAULT_URL = "ws://localhost:8080/ws"
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
 MAX_THREADS = 1000
+#: The longest timeout, in seconds.
+MAX_TIMEOUT = 86_400
 
 _URL_REMEDY = (
     "use ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, rs://HOST:PORT, rss://HOST:PORT "
@@ -104,6 +105,17 @@ class WampConfig:
             threads=_threads("WAMP_THREADS", config.get("WAMP_THREADS")),
             uri_prefix=_uri_prefix("WAMP_URI_PREFIX", config.get("WAMP_URI_PREFIX")),
         )
+
+
+def check_timeout(value: Any) -> float:
+    """Return *value* as seconds.
+
+    :raises ValueError: it is no number of seconds.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= MAX_TIMEOUT:
+        raise ValueError("give a number of seconds above 0 and up to 86400, as in 10")
+    return float(value)
 
 
 def _first(config: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:

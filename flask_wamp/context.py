@@ -7,6 +7,9 @@ from typing import cast
 
 from werkzeug.local import LocalProxy
 
+#: ``request.method`` of a call.
+METHOD = "CALL"
+
 
 class Cancellation:
     """Whether a call was canceled, to be asked and waited for on any thread."""

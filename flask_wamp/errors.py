@@ -42,40 +42,6 @@ REDIRECT = "wamp.error.redirect"
 INVALID_PAYLOAD = "wamp.error.invalid_payload"
 PAYLOAD_SIZE_EXCEEDED = "wamp.error.payload_size_exceeded"
 
-#: HTTP status → error URI, for ``HTTPException`` and for statuses that a view returns.
-URI_BY_STATUS: Mapping[int, str] = {
-    400: INVALID_ARGUMENT,
-    401: NOT_AUTHORIZED,
-    403: NOT_AUTHORIZED,
-    404: NOT_FOUND,
-    405: "wamp.error.method_not_allowed",
-    408: TIMEOUT,
-    409: CONFLICT,
-    410: NOT_FOUND,
-    412: "wamp.error.precondition_failed",
-    413: PAYLOAD_SIZE_EXCEEDED,
-    415: INVALID_ARGUMENT,
-    422: INVALID_ARGUMENT,
-    429: "wamp.error.too_many_requests",
-    501: "wamp.error.not_implemented",
-    503: UNAVAILABLE,
-    504: TIMEOUT,
-}
-
-
-def uri_for_status(status: int) -> str:
-    """Return the error URI for an HTTP *status* of 300 and more.
-
-    Statuses that :data:`URI_BY_STATUS` does not name become ``wamp.error.redirect`` below 400,
-    ``wamp.error.invalid_argument`` below 500 and ``wamp.error.runtime_error`` from there up.
-    """
-    known = URI_BY_STATUS.get(status)
-    if known is not None:
-        return known
-    if status < 400:
-        return REDIRECT
-    return INVALID_ARGUMENT if status < 500 else RUNTIME_ERROR
-
 
 class WAMPError(Exception):
     """The base of everything that this package raises."""

@@ -7,13 +7,17 @@ from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_app_context
 
-from . import outbox, typed_views
-from .client import Client
+from .call import outbox
+from .call.client import Client
+from .call.link import Link
 from .config import WampConfig
-from .declarations import Declaration, Declarations, Namespace
+from .declare.declared import Procedure, ProcedureOptions, Subscription, SubscriptionOptions
+from .declare.decorators import Declaration
+from .declare.handle import Handle
+from .declare.namespace import Namespace, Namespaces
+from .declare.registry import Registry
 from .errors import DeclarationError, SetupError
-from .link import Link
-from .registry import Procedure, ProcedureOptions, Registry, Subscription, SubscriptionOptions
+from .serve import typed_views
 from .signals import SessionInfo
 from .state import State, state_of
 
@@ -21,34 +25,7 @@ W = TypeVar("W", bound=Callable[[SessionInfo], Any])
 OptionsT = TypeVar("OptionsT", ProcedureOptions, SubscriptionOptions)
 
 
-class Handle:
-    """A procedure or subscription that was added while running; see :meth:`remove`.
-
-    :ivar uri: the procedure, topic or pattern.
-    """
-
-    def __init__(self, uri: str, remove: Callable[[float | None], None]) -> None:
-        self.uri = uri
-        self._remove: Callable[[float | None], None] | None = remove
-
-    def remove(self, timeout: float | None = None) -> None:
-        """Unregister the procedure, or end the subscription; the second time does nothing.
-
-        Calls and events that are under way are finished.
-
-        :param timeout: seconds that the router may take; by default ``WAMP_TIMEOUT``.
-        :raises NotConnected: the session was lost meanwhile; what was added does not come back
-            with the next.
-        """
-        remove, self._remove = self._remove, None
-        if remove is not None:
-            remove(timeout)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.uri!r}>"
-
-
-class WAMP(Declarations):
+class WAMP(Namespaces):
     """WAMP for Flask applications: procedures, subscriptions, and ``g.wampy`` in every context.
 
     Declarations made with its decorators serve every application that it is initialised with;
@@ -179,7 +156,7 @@ class WAMP(Declarations):
         :raises RegistrationFailed: the router refused; the text names each procedure.
         :raises SetupError: a Crossbar component serves the application in this process.
         """
-        from ._twisted.background import BackgroundLink
+        from ._twisted.connection.background import BackgroundLink
 
         state = self._state(app)
         seconds = state.config.seconds(timeout)
@@ -204,7 +181,7 @@ class WAMP(Declarations):
         link = state.slot.link
         if link is None:
             return
-        from ._twisted.background import BackgroundLink
+        from ._twisted.connection.background import BackgroundLink
 
         if isinstance(link, BackgroundLink):
             state.slot.attach(None)
@@ -262,7 +239,7 @@ class WAMP(Declarations):
 def _background_link(state: State) -> Link:
     # Twisted is imported at the first use, so that importing the extension loads no reactor:
     # one that gevent or a fork comes after would be unusable.
-    from ._twisted.background import BackgroundLink
+    from ._twisted.connection.background import BackgroundLink
 
     return BackgroundLink(state)
 

@@ -1,16 +1,67 @@
 """What the extension keeps for one application, in ``app.extensions["wamp"]``."""
 
+import os
+import threading
+import weakref
 from collections.abc import Callable
 
 from flask import Flask
 
-from .client import Client
+from .call.client import Client
+from .call.link import Link
+from .call.options import Options
 from .config import WampConfig
-from .dispatcher import Dispatcher
+from .declare.registry import Registry
 from .errors import SetupError
-from .link import Link, LinkSlot
-from .options import Options
-from .registry import Registry
+from .serve.dispatcher import Dispatcher
+
+
+class LinkSlot:
+    """Holds an application's link, and makes one at the first use where nobody attached one.
+
+    A fork empties the slot of the child: a session belongs to the process that opened it.
+    """
+
+    def __init__(self) -> None:
+        self._link: Link | None = None
+        self._lock = threading.Lock()
+        _slots.add(self)
+
+    @property
+    def link(self) -> Link | None:
+        """The link, or None where none was made yet."""
+        return self._link
+
+    def attach(self, link: Link | None) -> None:
+        """Use *link* from now on, or none."""
+        self._link = link
+
+    def get(self, make: Callable[[], Link]) -> Link:
+        """Return the link, made by *make* where there is none yet."""
+        link = self._link
+        if link is not None:
+            return link
+        with self._lock:
+            if self._link is None:
+                self._link = make()
+            return self._link
+
+    def reset(self) -> None:
+        """Be empty, in the child of a fork, whatever thread held the lock in the parent."""
+        self._link = None
+        self._lock = threading.Lock()
+
+
+_slots: weakref.WeakSet[LinkSlot] = weakref.WeakSet()
+
+
+def _reset_slots() -> None:
+    for slot in list(_slots):
+        slot.reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_slots)
 
 
 class State:

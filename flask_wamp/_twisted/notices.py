@@ -8,7 +8,7 @@ from typing import Any
 from blinker import Signal
 from twisted.internet.defer import Deferred
 
-from ..registry import describe
+from ..declare.declared import describe
 from ..signals import SessionInfo, session_joined, session_left
 from ..state import State
 from .session import Session

@@ -28,7 +28,9 @@ def _start() -> Any:
     if reactor.running and not _forked:
         return reactor
     if _forked and reactor.running:
-        reactor = _private_reactor(type(reactor))
+        from .engine.reactors import private_reactor
+
+        reactor = private_reactor(type(reactor))
     # Name resolution runs in Twisted's pool, whose threads would keep the interpreter from
     # ending.
     reactor.getThreadPool().threadFactory = _daemon_thread
@@ -42,15 +44,6 @@ def _start() -> Any:
     ).start()
     started.wait()
     atexit.register(_stop, reactor)
-    return reactor
-
-
-def _private_reactor(kind: type[Any]) -> Any:
-    """Return a reactor for a child whose parent had one running: that one's sockets are shared."""
-    import txaio
-
-    reactor = kind()
-    txaio.config.loop = reactor
     return reactor
 
 

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 
 from flask_app import create_app
 from flask_wamp import NoSuchProcedure, WAMPError
+from flask_wamp.call.options import Options
 from flask_wamp.context import Invocation
-from flask_wamp.options import Options
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]

@@ -676,7 +676,7 @@ def test_stream_of_a_callee_that_floods_overflows(
 ) -> None:
     """With the limit of 100,000 results it takes 17 s, and passes too: here it is lowered."""
     limit = 5000
-    monkeypatch.setattr("flask_wamp._twisted.session.OVERFLOW", limit)
+    monkeypatch.setattr("flask_wamp._twisted.replies.OVERFLOW", limit)
     flood = Flood(trusted, "com.autobahn.flood", limit + 500)
     app, _ = make_app()
     with app.app_context():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_wamp.node import CrossbarNode, crossbar_command
+from flask_wamp.node import CrossbarNode
+from flask_wamp.node.command import crossbar_command
 
 from .support import CONFIGURATIONS, LIMIT, ROOT, Peer, connected, error_of, http, wait_until
 

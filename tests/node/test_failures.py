@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from flask_wamp.node import READY, CrossbarNode, NodeError
+from flask_wamp.node import CrossbarNode, NodeError
+from flask_wamp.node.process import READY
 
 from .support import APPS, discard, node_config, python
 

@@ -14,8 +14,9 @@ from autobahn.wamp.serializer import CBORObjectSerializer
 from flask import Flask, g, request
 
 from flask_wamp import WAMP, Canceled, RemoteError, invocation
-from flask_wamp._twisted.flow import AHEAD, PARTS, UNSENT
-from flask_wamp._twisted.session import PAUSE_AT
+from flask_wamp._twisted.replies import PAUSE_AT
+from flask_wamp._twisted.serve.window import AHEAD, PARTS
+from flask_wamp.crossbar.flow_host import UNSENT
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url

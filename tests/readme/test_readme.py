@@ -16,8 +16,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from flask_wamp.config import WampConfig
-from flask_wamp.errors import URI_BY_STATUS
-from flask_wamp.node import READY, CrossbarNode, free_port
+from flask_wamp.node import CrossbarNode, free_port
+from flask_wamp.node.process import READY
+from flask_wamp.serve.statuses import URI_BY_STATUS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -162,7 +163,7 @@ def test_the_page_calls_and_is_told(node: None, browser: Browser) -> None:
 def test_the_readers_test_passes(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         "--disable-plugin-autoload", "-p", "flask_wamp.pytest_plugin", "test_node.py"],
+         "--disable-plugin-autoload", "-p", "flask_wamp.testing.pytest_plugin", "test_node.py"],
         cwd=project, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -17,12 +17,12 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
-from flask_wamp._twisted.binding import ViewServer, bind
-from flask_wamp._twisted.link import SessionLink
-from flask_wamp._twisted.pool import ElasticPool
-from flask_wamp._twisted.reactor_queue import ReactorQueue
+from flask_wamp._twisted.call.link import SessionLink
+from flask_wamp._twisted.serve.binding import ViewServer, bind
+from flask_wamp._twisted.serve.gates import Limits
 from flask_wamp._twisted.session import Session
-from flask_wamp.options import Options
+from flask_wamp._twisted.threads import ElasticPool, ReactorQueue
+from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
 SESSION_ID = 1001
@@ -382,6 +382,8 @@ class Serving:
         self._turns = turns
         self._queue = turns.queue()
         self._pools: list[ElasticPool] = []
+        #: Those of the last pool.
+        self.limits = Limits()
 
     @property
     def pool(self) -> ElasticPool:
@@ -393,6 +395,7 @@ class Serving:
         pool = ElasticPool(threads, self._queue)
         pool.start()
         self._pools.append(pool)
+        self.limits = Limits()
         return self.again(**options)
 
     def again(self, **options: Any) -> Router:
@@ -402,7 +405,7 @@ class Serving:
         link = SessionLink(self._queue)
         link.attach(router.session)
         self._state.slot.attach(link)
-        bind(router.session, self._state, self.pool).addBoth(outcomes.append)
+        bind(router.session, self._state, self.pool, self.limits).addBoth(outcomes.append)
         self._turns.run_until(lambda: outcomes)
         if not isinstance(outcomes[0], ViewServer):
             outcomes[0].raiseException()

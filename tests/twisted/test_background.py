@@ -11,9 +11,10 @@ from autobahn.wamp import message
 from flask import Flask, g
 
 from flask_wamp import WAMP, NotConnected, RegistrationFailed, SessionInfo, SetupError
-from flask_wamp._twisted import background, notices
-from flask_wamp._twisted.background import BackgroundLink
-from flask_wamp.options import Options
+from flask_wamp._twisted import notices
+from flask_wamp._twisted.connection import background
+from flask_wamp._twisted.connection.background import BackgroundLink
+from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
 from .doubles import SESSION_ID, TIMEOUT, FarEnd, Turns, eventually

@@ -9,9 +9,9 @@ from autobahn.wamp import message
 from flask import g
 
 from flask_wamp import WAMP, Canceled, RegistrationFailed, event, invocation
-from flask_wamp._twisted import binding, jobs
+from flask_wamp._twisted.serve import calls, events, gates
 from flask_wamp.context import Invocation
-from flask_wamp.registry import describe
+from flask_wamp.declare.declared import describe
 
 from .doubles import SESSION_ID, Blocked, Serving, Turns
 
@@ -166,7 +166,7 @@ def test_binding_interrupted_call_is_canceled_at_once(
 def test_binding_call_interrupted_while_it_waits_for_a_thread_does_not_run(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "GATE", 1)
+    monkeypatch.setattr(calls, "GATE", 1)
     blocked = Blocked()
     runs: list[int] = []
 
@@ -192,8 +192,8 @@ def test_binding_call_interrupted_while_it_waits_for_a_thread_does_not_run(
 def test_binding_interrupted_call_leaves_its_place_in_the_queue(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "GATE", 1)
-    monkeypatch.setattr(binding, "WAITING_CALLS", 1)
+    monkeypatch.setattr(calls, "GATE", 1)
+    monkeypatch.setattr(gates, "WAITING_CALLS", 1)
     blocked = Blocked()
 
     @wamp.callee
@@ -224,7 +224,7 @@ def test_binding_interrupted_calls_leave_the_gate(
     wamp: WAMP, serve: Serving, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each place in the gate comes back, whether the call had started or not."""
-    monkeypatch.setattr(binding, "GATE", 2)
+    monkeypatch.setattr(calls, "GATE", 2)
     blocked = Blocked()
 
     @wamp.callee
@@ -271,8 +271,8 @@ def test_binding_results_after_the_session_are_dropped(
 def test_binding_busy_answer_when_too_many_wait(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "GATE", 1)
-    monkeypatch.setattr(binding, "WAITING_CALLS", 2)
+    monkeypatch.setattr(calls, "GATE", 1)
+    monkeypatch.setattr(gates, "WAITING_CALLS", 2)
     blocked = Blocked()
 
     @wamp.callee
@@ -293,7 +293,7 @@ def test_binding_busy_answer_when_too_many_wait(
 def test_binding_strangers_do_not_keep_colleagues_out(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "GATE", 2)
+    monkeypatch.setattr(calls, "GATE", 2)
     blocked = Blocked()
 
     @wamp.callee
@@ -317,12 +317,12 @@ def test_binding_gates_by_caller(wamp: WAMP, serve: Serving) -> None:
     wamp.callee("quick")(lambda: 1)
     router = serve()
     server: Any = router.session.server
-    gate_for = server._gate_for
+    gate_for = server.calls._gate_for
     called = Invocation
-    assert gate_for(called("quick", 7, None, "anonymous")) is server._outside
-    assert gate_for(called("quick", 7, None, "backend")) is server._colleagues
+    assert gate_for(called("quick", 7, None, "anonymous")) is server.calls._outside
+    assert gate_for(called("quick", 7, None, "backend")) is server.calls._colleagues
     assert gate_for(called("quick", SESSION_ID, None, "backend")) is None
-    assert gate_for(called("quick")) is server._outside
+    assert gate_for(called("quick")) is server.calls._outside
 
 
 @pytest.mark.parametrize("disclose", [True, False])
@@ -330,7 +330,7 @@ def test_binding_nested_calls_pass_no_gate(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch, disclose: bool
 ) -> None:
     """The only place in the gate is the outer call's own."""
-    monkeypatch.setattr(binding, "GATE", 1)
+    monkeypatch.setattr(calls, "GATE", 1)
 
     @wamp.callee
     def inner(n: int) -> int:
@@ -533,7 +533,7 @@ def test_binding_too_many_waiting_events_are_dropped_and_logged(
     twisted_log: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jobs, "WAITING_EVENTS", 3)
+    monkeypatch.setattr(events, "WAITING_EVENTS", 3)
     blocked = Blocked()
     seen = []
 

@@ -9,9 +9,9 @@ from autobahn.wamp import message
 from flask import Flask, g
 
 from flask_wamp import WAMP, RegistrationFailed, event, invocation
-from flask_wamp._twisted import binding
-from flask_wamp._twisted.pool import place_handed_over
-from flask_wamp.registry import Procedure, Subscription, describe
+from flask_wamp._twisted.serve import calls, gates
+from flask_wamp._twisted.threads import place_handed_over
+from flask_wamp.declare.declared import Procedure, Subscription, describe
 from flask_wamp.state import state_of
 
 from .doubles import SESSION_ID, TIMEOUT, Blocked, Router, Serving, Turns, eventually
@@ -190,8 +190,8 @@ def test_binding_limit_lets_4096_wait_by_default(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here as many as stand in for them."""
-    assert binding.WAITING_CALLS == 4096
-    monkeypatch.setattr(binding, "WAITING_CALLS", 20)
+    assert gates.WAITING_CALLS == 4096
+    monkeypatch.setattr(gates, "WAITING_CALLS", 20)
     view = Counted()
     wamp.callee("com.shop.x", concurrency=1)(view.__call__)
     router = serve(threads=1)
@@ -238,8 +238,8 @@ def test_binding_limit_call_interrupted_while_it_waits_in_the_gate(
     wamp: WAMP, serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both its places are free: one in the limit, one among those that wait for the gate."""
-    monkeypatch.setattr(binding, "GATE", 1)
-    monkeypatch.setattr(binding, "WAITING_CALLS", 1)
+    monkeypatch.setattr(calls, "GATE", 1)
+    monkeypatch.setattr(gates, "WAITING_CALLS", 1)
     other, view = Counted(), Counted()
     wamp.callee("com.shop.other")(other.__call__)
     wamp.callee("com.shop.x", concurrency=1, queue=5)(view.__call__)
@@ -322,8 +322,8 @@ def test_binding_limit_behind_a_full_gate_refuses_one_call_after_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However many wait in it: each has its answer."""
-    monkeypatch.setattr(binding, "GATE", 1)
-    monkeypatch.setattr(binding, "WAITING_CALLS", 1)
+    monkeypatch.setattr(calls, "GATE", 1)
+    monkeypatch.setattr(gates, "WAITING_CALLS", 1)
     other, view = Blocked(), Blocked()
 
     @wamp.callee("com.shop.other")
@@ -547,7 +547,7 @@ def test_binding_removed_procedure_finishes_what_runs_and_refuses_what_comes(
     assert "has been removed" in error.args[0]
     view.blocked.go_on.set()
     assert [router.value(request) for request in requests] == [0, 1]
-    assert serve.pool._limits == {}
+    assert serve.limits._gates == {}
 
 
 def test_binding_add_what_is_refused(app: Flask, wamp: WAMP, serve: Serving, turns: Turns) -> None:

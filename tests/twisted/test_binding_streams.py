@@ -10,10 +10,10 @@ from autobahn.wamp import message
 from flask import g
 
 from flask_wamp import WAMP, CallResult, invocation
-from flask_wamp._twisted import binding, flow
-from flask_wamp._twisted.flow import AHEAD, BYTES, GOES_ON, IS_FULL, IS_GONE, PARTS
-from flask_wamp._twisted.pool import STREAMS, STREAMS_OF_A_STRANGER
-from flask_wamp._twisted.session import FLOW
+from flask_wamp._twisted.flow import FLOW, GOES_ON, IS_FULL, IS_GONE
+from flask_wamp._twisted.serve import calls, window
+from flask_wamp._twisted.serve.window import AHEAD, BYTES, PARTS, Window
+from flask_wamp._twisted.threads import STREAMS, STREAMS_OF_A_STRANGER
 
 from .doubles import SESSION_ID, TIMEOUT, Blocked, Router, Serving, Turns
 
@@ -200,7 +200,7 @@ def test_streams_leave_their_gate(
     wamp: WAMP, serve: Serving, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream whose caller takes its time keeps no quick call out."""
-    monkeypatch.setattr(binding, "GATE", 1)
+    monkeypatch.setattr(calls, "GATE", 1)
     view = Endless()
     wamp.callee("com.shop.count")(view.__call__)
     wamp.callee("com.shop.quick")(lambda: 1)
@@ -210,23 +210,23 @@ def test_streams_leave_their_gate(
     for _ in range(3):
         assert router.value(router.invoke("com.shop.quick")) == 1
     server: Any = router.session.server
-    assert (server._outside._open, server._outside.streams) == (0, {7: 1})
+    assert (server.calls._outside._open, server.calls._outside.streams) == (0, {7: 1})
     router.interrupt(request)
     view.blocked.go_on.set()
-    turns.run_until(lambda: not server._outside.streams)
+    turns.run_until(lambda: not server.calls._outside.streams)
 
 
 def test_streams_have_a_limit_of_their_own(
     wamp: WAMP, serve: Serving, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert STREAMS == 100
-    monkeypatch.setattr(binding, "STREAMS", 2)
+    monkeypatch.setattr(calls, "STREAMS", 2)
     view = Endless()
     wamp.callee("com.shop.count")(view.__call__)
     router = serve(threads=5)
     server: Any = router.session.server
     streaming = [router.invoke("com.shop.count", progress=True) for _ in range(2)]
-    turns.run_until(lambda: server._outside.streams.total() == 2)
+    turns.run_until(lambda: server.calls._outside.streams.total() == 2)
     refused = router.invoke("com.shop.count", progress=True)
     error = router.error(refused)
     assert (error.error, error.kwargs["status"]) == ("wamp.error.unavailable", 503)
@@ -241,7 +241,9 @@ def test_streams_have_a_limit_of_their_own(
         router.interrupt(request)
     view.blocked.go_on.set()
     view.wait_for_end(5)
-    turns.run_until(lambda: not server._outside.streams and not server._colleagues.streams)
+    turns.run_until(
+        lambda: not server.calls._outside.streams and not server.calls._colleagues.streams
+    )
     assert router.parts(refused) == []
     again = router.invoke("com.shop.count", progress=True)
     turns.run_until(lambda: router.parts(again))
@@ -254,7 +256,7 @@ def test_streams_of_one_stranger_are_limited(
 ) -> None:
     """So that one cannot keep the others from streaming; a service has many users."""
     assert STREAMS_OF_A_STRANGER == 25
-    monkeypatch.setattr(binding, "STREAMS_OF_A_STRANGER", 1)
+    monkeypatch.setattr(calls, "STREAMS_OF_A_STRANGER", 1)
     view = Endless()
     wamp.callee("com.shop.count")(view.__call__)
     router = serve(threads=6)
@@ -271,12 +273,17 @@ def test_streams_of_one_stranger_are_limited(
         ),
     ]
     turns.run_until(lambda: all(map(router.parts, others)))
-    assert (server._outside.streams, server._colleagues.streams) == ({7: 1, 8: 1}, {9: 2})
+    assert (server.calls._outside.streams, server.calls._colleagues.streams) == (
+        {7: 1, 8: 1},
+        {9: 2},
+    )
     for request in (first, *others):
         router.interrupt(request)
     view.blocked.go_on.set()
     view.wait_for_end(5)
-    turns.run_until(lambda: not server._outside.streams and not server._colleagues.streams)
+    turns.run_until(
+        lambda: not server.calls._outside.streams and not server.calls._colleagues.streams
+    )
 
 
 def test_streams_whose_caller_is_gone_end(wamp: WAMP, serve: Serving, turns: Turns) -> None:
@@ -286,8 +293,8 @@ def test_streams_whose_caller_is_gone_end(wamp: WAMP, serve: Serving, turns: Tur
     router.answers_of[CHECK] = lambda *_about: IS_GONE
     server: Any = router.session.server
     request = router.invoke("com.shop.count", progress=True)
-    turns.run_until(lambda: yielded and not server._running)
-    turns.run_until(lambda: not server._outside.streams)
+    turns.run_until(lambda: yielded and not server.calls._running)
+    turns.run_until(lambda: not server.calls._outside.streams)
     assert len(yielded) < 100 * PARTS
     assert router.answers(request) == []
 
@@ -306,7 +313,7 @@ def test_streams_keep_their_place_in_the_limit_of_the_procedure(
     view.blocked.go_on.set()
     view.wait_for_end()
     server: Any = router.session.server
-    turns.run_until(lambda: not server._outside.streams)
+    turns.run_until(lambda: not server.calls._outside.streams)
     again = router.invoke("com.shop.count", progress=True)
     turns.run_until(lambda: router.parts(again))
     router.interrupt(again)
@@ -328,10 +335,10 @@ def test_streams_of_generators_without_a_result_stay_in_their_gate(
     blocked.wait()
     server: Any = router.session.server
     turns.run_pending()
-    assert (server._outside._open, server._outside.streams) == (1, {})
+    assert (server.calls._outside._open, server.calls._outside.streams) == (1, {})
     blocked.go_on.set()
     router.answer(request)
-    assert (server._outside._open, server._outside.streams) == (0, {})
+    assert (server.calls._outside._open, server.calls._outside.streams) == (0, {})
 
 
 # --- whether the results are taken
@@ -388,12 +395,12 @@ def test_streams_wait_for_an_answer(wamp: WAMP, serve: Serving, turns: Turns) ->
     # It asks again, less and less often, until the results are taken.
     for _ in range(5):
         before = len(checks(router))
-        turns.clock.advance(flow.LONGEST_DELAY)
+        turns.clock.advance(window.LONGEST_DELAY)
         turns.run_until(lambda before=before: len(checks(router)) == before + AHEAD)  # type: ignore[misc]
         turns.run_pending()
         assert len(yielded) == AHEAD * PARTS
     router.answers_of[CHECK] = lambda *_about: GOES_ON
-    turns.clock.advance(flow.LONGEST_DELAY)
+    turns.clock.advance(window.LONGEST_DELAY)
     router.answer(request)
     assert len(router.parts(request)) == 10 * PARTS
     assert turns.clock.getDelayedCalls() == []
@@ -425,7 +432,7 @@ def test_streams_that_wait_end_when_nobody_wants_them(
         assert router.error(request).error == CANCELED
     else:
         router.transport.lose()
-    turns.run_until(lambda: not server._outside.streams)
+    turns.run_until(lambda: not server.calls._outside.streams)
     assert len(yielded) == AHEAD * PARTS
     asked = len(checks(router))
     turns.clock.advance(1)
@@ -506,13 +513,8 @@ def test_streams_calls_started_at_once_within_one_process(wamp: WAMP, serve: Ser
 def test_streams_window_is_open_again_after_an_answer(turns: Turns) -> None:
     """Answers that come while nobody waits count as well."""
     asked: list[Any] = []
-    job: Any = type("Job", (), {})()
-    job.invocation, job.token = type("Called", (), {"caller": 7})(), "token"
-    job.server = type("Server", (), {})()
-    job.server.session = type("Asked", (), {})()
-    job.server.session.call_for = lambda reply, *_about: asked.append(reply)
     queue = turns.queue()
-    window = flow.Window(job, queue.put, turns.clock.callLater)
+    window = Window(asked.append, lambda: None, queue.put, turns.clock.callLater)
     with ThreadPoolExecutor(1) as thread:
         for _ in range(AHEAD - 1):
             thread.submit(window.take, BYTES).result(TIMEOUT)

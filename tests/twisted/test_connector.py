@@ -7,8 +7,9 @@ import pytest
 from autobahn.wamp import message
 from twisted.internet.testing import MemoryReactorClock
 
-from flask_wamp._twisted import connector as connector_module
-from flask_wamp._twisted.connector import Connector
+from flask_wamp._twisted.connection import connector as connector_module
+from flask_wamp._twisted.connection.connector import Connector
+from flask_wamp._twisted.connection.transports import PING_INTERVAL, endpoint_of, factory_of
 from flask_wamp._twisted.session import Session
 from flask_wamp.config import Address
 
@@ -229,7 +230,8 @@ def test_connector_dropped_session_is_followed_by_another(world: World) -> None:
 
 def test_connector_session_calls_over_the_wire(world: World) -> None:
     """What the unit tests do with lists of messages works on the real protocol too."""
-    from flask_wamp._twisted.session import NO_OPTIONS, Reply
+    from flask_wamp._twisted.replies import Reply
+    from flask_wamp._twisted.session import NO_OPTIONS
 
     world.join()
     reply = Reply()
@@ -248,15 +250,7 @@ def make_factory() -> Make:
     """Return what makes the protocol factory for a URL."""
 
     def make(url: str) -> Any:
-        connector = Connector(
-            MemoryReactorClock(),
-            Address.parse(url),
-            "realm1",
-            connecting=lambda: None,
-            joined=lambda _: None,
-            lost=lambda _: None,
-        )
-        return connector._factory()
+        return factory_of(MemoryReactorClock(), Address.parse(url), Session, lambda _: None)
 
     return make
 
@@ -264,8 +258,8 @@ def make_factory() -> Make:
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_connector_websocket_pings(make_factory: Make, scheme: str) -> None:
     factory = make_factory(f"{scheme}://localhost:8080/ws")
-    assert factory.autoPingInterval == connector_module.PING_INTERVAL
-    assert factory.autoPingTimeout == connector_module.PING_INTERVAL
+    assert factory.autoPingInterval == PING_INTERVAL
+    assert factory.autoPingTimeout == PING_INTERVAL
     assert factory.isSecure is (scheme == "wss")
 
 
@@ -278,12 +272,5 @@ def test_connector_websocket_pings(make_factory: Make, scheme: str) -> None:
     ],
 )
 def test_connector_endpoint(url: str, kind: str) -> None:
-    connector = Connector(
-        MemoryReactorClock(),
-        Address.parse(url),
-        "realm1",
-        connecting=lambda: None,
-        joined=lambda _: None,
-        lost=lambda _: None,
-    )
-    assert type(connector._endpoint()).__name__ == kind
+    endpoint = endpoint_of(MemoryReactorClock(), Address.parse(url), 10.0)
+    assert type(endpoint).__name__ == kind

@@ -8,7 +8,8 @@ from flask import Flask
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from flask_wamp import SetupError
-from flask_wamp.crossbar import WebSession, _page_at, load_application
+from flask_wamp.crossbar import WebSession, load_application
+from flask_wamp.crossbar.listening import _page_at
 
 
 @pytest.fixture

@@ -5,18 +5,11 @@ from typing import Any
 import pytest
 from autobahn.wamp import message
 
-from flask_wamp._twisted import flow
-from flask_wamp._twisted.flow import (
-    GOES_ON,
-    IS_FULL,
-    IS_GONE,
-    MAX_PAUSED,
-    MAX_TOKEN,
-    UNSENT,
-    FlowHost,
-)
-from flask_wamp._twisted.session import FLOW, Session
+from flask_wamp._twisted.flow import FLOW, GOES_ON, IS_FULL, IS_GONE, MAX_TOKEN
+from flask_wamp._twisted.session import Session
 from flask_wamp._twisted.strict import UNFIT
+from flask_wamp.crossbar import flow_host
+from flask_wamp.crossbar.flow_host import MAX_PAUSED, UNSENT, FlowHost
 
 from .doubles import Transport, joined
 
@@ -258,7 +251,7 @@ def test_flow_pauses_of_one_session_are_limited(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MAX_PAUSED == 1000
-    monkeypatch.setattr(flow, "MAX_PAUSED", 3)
+    monkeypatch.setattr(flow_host, "MAX_PAUSED", 3)
     assert [node.pause(str(n)) for n in range(4)] == [None, None, None, INVALID]
     assert node.check(7, "3") == GOES_ON
     node.resume("0")

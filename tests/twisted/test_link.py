@@ -20,12 +20,14 @@ from flask_wamp import (
     SetupError,
     StreamOverflow,
 )
-from flask_wamp._twisted import link as link_module
-from flask_wamp._twisted import session as session_module
-from flask_wamp._twisted.link import SessionLink, Started, Streamed
-from flask_wamp._twisted.session import FLOW, PAUSE_AT, RESUME_AT
-from flask_wamp.options import Options
-from flask_wamp.registry import Subscription
+from flask_wamp._twisted import replies as session_module
+from flask_wamp._twisted.call import link as link_module
+from flask_wamp._twisted.call.link import SessionLink
+from flask_wamp._twisted.call.pending import Started, Streamed
+from flask_wamp._twisted.flow import FLOW
+from flask_wamp._twisted.replies import PAUSE_AT, RESUME_AT
+from flask_wamp.call.options import Options
+from flask_wamp.declare.declared import Subscription
 
 from .doubles import OPTIONS, TIMEOUT, UNACKNOWLEDGED, Transport, Turns, eventually, joined
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from flask_wamp import TooManyCalls
-from flask_wamp._twisted import pool as pool_module
-from flask_wamp._twisted.pool import ElasticPool, Gate, place_handed_over
+from flask_wamp._twisted import threads as pool_module
+from flask_wamp._twisted.serve.gates import Gate
+from flask_wamp._twisted.threads import ElasticPool, place_handed_over
 
 from .doubles import TIMEOUT, Turns
 
@@ -294,68 +295,53 @@ def test_pool_other_threads_have_no_place_to_hand_over(make_pool: MakePool) -> N
 # --- the gate
 
 
-class Recorder(ElasticPool):
-    """A pool that notes what it is to run, and runs nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(1, Turns().queue())
-        self.submitted: list[Any] = []
-
-    def submit(self, job: Any) -> None:
-        """Note a job."""
-        self.submitted.append(job)
-
-
 def jobs(count: int) -> list[Work]:
     """Return jobs."""
     return [Work(threading.get_ident) for _ in range(count)]
 
 
 def test_gate_admits_up_to_its_width() -> None:
-    pool = Recorder()
-    gate = Gate(pool.submit, 2, 10)
+    gate = Gate(2, 10)
     one, two, three = jobs(3)
-    assert [gate.admit(job) for job in (one, two, three)] == [True, True, True]
-    assert pool.submitted == [one, two]
-    gate.leave()
-    assert pool.submitted == [one, two, three]
+    assert [gate.admit(job) for job in (one, two, three)] == [True, True, False]
+    assert gate.leave() is three
+    assert gate.leave() is None
 
 
 def test_gate_lets_wait_in_order_and_refuses_above() -> None:
-    pool = Recorder()
-    gate = Gate(pool.submit, 1, 2)
-    one, two, three, four = jobs(4)
-    assert [gate.admit(job) for job in (one, two, three, four)] == [True, True, True, False]
-    gate.leave()
-    gate.leave()
-    assert pool.submitted == [one, two, three]
+    gate = Gate(1, 2)
+    one, two, three = jobs(3)
+    full = []
+    for job in (one, two, three):
+        full.append(gate.is_full())
+        gate.admit(job)
+    assert [*full, gate.is_full()] == [False, False, False, True]
+    assert [gate.leave() for _ in range(3)] == [two, three, None]
 
 
 def test_gate_is_open_again_when_all_have_left() -> None:
-    pool = Recorder()
-    gate = Gate(pool.submit, 2, 0)
+    gate = Gate(2, 0)
     for job in jobs(2):
         assert gate.admit(job)
-    assert not gate.admit(jobs(1)[0])
+    assert gate.is_full()
     gate.leave()
+    assert not gate.is_full()
     assert gate.admit(jobs(1)[0])
-    assert not gate.admit(jobs(1)[0])
+    assert gate.is_full()
     gate.leave()
     gate.leave()
     for job in jobs(2):
         assert gate.admit(job)
-    assert not gate.admit(jobs(1)[0])
+    assert gate.is_full()
 
 
 def test_gate_withdraws_what_waits_only() -> None:
-    pool = Recorder()
-    gate = Gate(pool.submit, 1, 2)
+    gate = Gate(1, 2)
     one, two, three = jobs(3)
     for job in (one, two, three):
         gate.admit(job)
     assert gate.withdraw(two)
     assert not gate.withdraw(two)
     assert not gate.withdraw(one)
-    gate.leave()
-    assert pool.submitted == [one, three]
+    assert gate.leave() is three
     assert not gate.withdraw(three)

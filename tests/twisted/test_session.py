@@ -15,19 +15,13 @@ from flask_wamp import (
     RemoteError,
     StreamOverflow,
 )
-from flask_wamp._twisted import session as session_module
-from flask_wamp._twisted.session import (
-    FLOW,
-    NO_OPTIONS,
-    PAUSE_AT,
-    Reply,
-    Session,
-    StreamReply,
-    caller_of,
-    publisher_of,
-)
-from flask_wamp.options import Options
-from flask_wamp.registry import Procedure, Subscription
+from flask_wamp._twisted import replies as session_module
+from flask_wamp._twisted.flow import FLOW
+from flask_wamp._twisted.identity import caller_of, publisher_of
+from flask_wamp._twisted.replies import PAUSE_AT, Reply, StreamReply
+from flask_wamp._twisted.session import NO_OPTIONS, Session
+from flask_wamp.call.options import Options
+from flask_wamp.declare.declared import Procedure, Subscription
 
 from .doubles import SESSION_ID, Transport, joined
 
@@ -526,8 +520,8 @@ def test_session_asks_for_a_pause_when_many_results_wait(
     assert states == [False, True]
     receive_parts(transport, reply, 50)
     assert told(transport) == [("pause", "token")]
-    session.resume(reply)
-    session.resume(reply)
+    reply.resume()
+    reply.resume()
     assert told(transport) == [("pause", "token"), ("resume", "token")]
     assert not reply.paused
 

@@ -22,22 +22,12 @@ from autobahn.wamp.serializer import (
 from autobahn.wamp.types import ComponentConfig
 
 from flask_wamp import CallResult, RemoteError
-from flask_wamp._twisted.session import NO_OPTIONS, Reply, Session
-from flask_wamp._twisted.strict import (
-    MESSAGE_DEPTH,
-    UNFIT,
-    TolerantCBOR,
-    Unreadable,
-    cbor_head,
-    check,
-    checked,
-    guard_router,
-    json_head,
-    msgpack_head,
-    read,
-    restore_recursion_limit,
-    strict_cbor,
-)
+from flask_wamp._twisted.engine.readers import TolerantCBOR, guard_router
+from flask_wamp._twisted.engine.recursion import restore_recursion_limit
+from flask_wamp._twisted.heads import Unreadable, cbor_head, json_head, msgpack_head
+from flask_wamp._twisted.replies import Reply
+from flask_wamp._twisted.session import NO_OPTIONS, Session
+from flask_wamp._twisted.strict import MESSAGE_DEPTH, UNFIT, check, checked, read, strict_cbor
 from flask_wamp.payload import MAX_DEPTH, Unfit
 
 from .doubles import Transport, joined

@@ -5,7 +5,7 @@ from typing import assert_type
 from flask import Flask, g
 
 from flask_wamp import WAMP, event, invocation
-from flask_wamp.client import Client
+from flask_wamp.call.client import Client
 
 app = Flask(__name__)
 wamp = WAMP(app)

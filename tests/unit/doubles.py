@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 
 from flask_wamp import ApplicationError
+from flask_wamp.call.link import Answer
+from flask_wamp.call.options import Options
 from flask_wamp.context import Event, Invocation
-from flask_wamp.link import Answer
-from flask_wamp.options import Options
-from flask_wamp.registry import Procedure, Subscription
+from flask_wamp.declare.declared import Procedure, Subscription
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flask_wamp.arguments import Arguments, invalid_argument
 from flask_wamp.errors import ApplicationError
+from flask_wamp.serve.arguments import Arguments, invalid_argument
 
 
 def none() -> None: ...

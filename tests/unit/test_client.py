@@ -15,8 +15,8 @@ from flask_wamp import (
     PayloadError,
     RemoteError,
 )
-from flask_wamp.client import Client
-from flask_wamp.options import Options
+from flask_wamp.call.client import Client
+from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
 from .doubles import RecordingLink

@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 
 from flask_wamp import WAMP, DeclarationError, Namespace, SetupError
-from flask_wamp.registry import (
+from flask_wamp.declare.declared import (
     INVOKE_POLICIES,
     ProcedureOptions,
-    Registry,
     SubscriptionOptions,
     describe,
 )
+from flask_wamp.declare.registry import Registry
 from flask_wamp.state import state_of
 
 from .doubles import Caller

@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, current_app, g, got_request_exception,
 from werkzeug.exceptions import Conflict, HTTPException, NotFound
 
 from flask_wamp import WAMP, ApplicationError, RemoteError
-from flask_wamp.errors import URI_BY_STATUS
+from flask_wamp.serve.statuses import URI_BY_STATUS
 
 from .doubles import Caller
 

@@ -15,9 +15,9 @@ from flask_wamp import (
     call_started,
     invocation,
 )
-from flask_wamp import dispatcher as dispatcher_module
 from flask_wamp.context import Invocation
-from flask_wamp.dispatcher import CallerGone
+from flask_wamp.serve import dispatcher as dispatcher_module
+from flask_wamp.serve.dispatcher import CallerGone
 from flask_wamp.state import state_of
 
 from .doubles import Caller

@@ -9,7 +9,6 @@ import pytest
 
 from flask_wamp import errors
 from flask_wamp.errors import (
-    URI_BY_STATUS,
     ApplicationError,
     CallTimeout,
     ConfigError,
@@ -19,8 +18,8 @@ from flask_wamp.errors import (
     OptionError,
     RemoteError,
     WAMPError,
-    uri_for_status,
 )
+from flask_wamp.serve.statuses import URI_BY_STATUS, uri_for_status
 
 DRAWN = re.compile(
     r"^(?P<indent>[ │]*)[├└]── (?P<name>\w+)(?: \((?P<bases>[\w, ]+)\))?", re.MULTILINE

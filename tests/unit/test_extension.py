@@ -10,8 +10,8 @@ from flask import Flask, current_app, g
 from flask.ctx import _AppCtxGlobals
 
 from flask_wamp import WAMP, ConfigError, DeclarationError, RegistrationFailed, SetupError
-from flask_wamp.client import Client
-from flask_wamp.registry import Procedure, ProcedureOptions, SubscriptionOptions
+from flask_wamp.call.client import Client
+from flask_wamp.declare.declared import Procedure, ProcedureOptions, SubscriptionOptions
 from flask_wamp.state import state_of
 
 from .doubles import Caller, RecordingLink

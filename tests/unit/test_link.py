@@ -4,7 +4,9 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from flask_wamp.link import CallResult, Link, LinkSlot
+from flask_wamp.call.link import Link
+from flask_wamp.results import CallResult
+from flask_wamp.state import LinkSlot
 
 from .doubles import RecordingLink, run_program
 
@@ -67,7 +69,7 @@ def test_link_slot_is_empty_after_a_fork() -> None:
     printed = run_program(
         """
         import json, os, threading, warnings
-        from flask_wamp.link import LinkSlot
+        from flask_wamp.state import LinkSlot
 
         # Python 3.12 warns of every fork beside threads, which is what is tested.
         warnings.simplefilter("ignore", DeprecationWarning)

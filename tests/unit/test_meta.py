@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from flask_wamp import WAMP, NotAuthorized, OptionError, RemoteError
-from flask_wamp.client import Client
-from flask_wamp.meta import HistoryEvent, Meta
-from flask_wamp.options import Options
+from flask_wamp.call.client import Client
+from flask_wamp.call.meta import HistoryEvent, Meta
+from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
 from .doubles import RecordingLink

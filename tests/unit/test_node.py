@@ -11,17 +11,10 @@ from typing import Any
 
 import pytest
 
-from flask_wamp import node
-from flask_wamp.node import (
-    CrossbarNode,
-    NodeError,
-    free_port,
-    from_elsewhere,
-    main,
-    on_port,
-    path_with_python,
-    prepared_config,
-)
+from flask_wamp.node import CrossbarNode, NodeError, free_port
+from flask_wamp.node.__main__ import main
+from flask_wamp.node.command import crossbar_command, path_with_python
+from flask_wamp.node.configuration import from_elsewhere, on_port, prepared_config
 
 from .doubles import ROOT
 
@@ -216,7 +209,7 @@ def test_node_without_crossbar_names_the_remedy(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NodeError, match=re.escape("pip install 'flask-wamp[node]'")):
-        node.crossbar_command()
+        crossbar_command()
 
 
 def test_node_path_begins_with_the_running_python() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from flask_wamp import OptionError
-from flask_wamp.options import MAX_TIMEOUT, OF_CALLS, OF_PUBLISHES, Options, check_timeout
+from flask_wamp.call.options import OF_CALLS, OF_PUBLISHES, Options
+from flask_wamp.config import MAX_TIMEOUT, check_timeout
 
 NONE = Options()
 SECONDS = "give a number of seconds above 0 and up to 86400, as in 10"

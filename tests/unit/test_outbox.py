@@ -8,10 +8,10 @@ import pytest
 from flask import Blueprint, Flask, Response, abort, g
 
 from flask_wamp import WAMP, ApplicationError, NotConnected, OptionError, PayloadError, SetupError
+from flask_wamp.call.options import Options
+from flask_wamp.call.outbox import MAX_KEPT
 from flask_wamp.context import Event
 from flask_wamp.errors import RemoteError
-from flask_wamp.options import Options
-from flask_wamp.outbox import MAX_KEPT
 from flask_wamp.state import state_of
 
 from .doubles import Caller, RecordingLink

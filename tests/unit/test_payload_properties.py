@@ -15,15 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_wamp import PayloadError
-from flask_wamp._twisted.strict import (
-    cbor_head,
-    check,
-    checked,
-    json_head,
-    msgpack_head,
-    read,
-    strict_cbor,
-)
+from flask_wamp._twisted.heads import cbor_head, json_head, msgpack_head
+from flask_wamp._twisted.strict import check, checked, read, strict_cbor
 from flask_wamp.payload import Unfit, encode, encode_arguments, unfit_arguments, weight
 
 from ..properties import SETTINGS, same

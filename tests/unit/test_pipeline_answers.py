@@ -18,7 +18,7 @@ from flask import (
 from werkzeug.exceptions import Conflict, NotFound
 
 from flask_wamp import WAMP, ApplicationError
-from flask_wamp.errors import URI_BY_STATUS
+from flask_wamp.serve.statuses import URI_BY_STATUS
 
 from .doubles import Caller
 

@@ -5,8 +5,9 @@ from typing import Any, Self
 
 import pytest
 
+from flask_wamp.declare.declared import SubscriptionOptions, describe
+from flask_wamp.declare.registry import Registry
 from flask_wamp.errors import DeclarationError, SetupError
-from flask_wamp.registry import Registry, SubscriptionOptions, describe
 
 
 def add(a: int, b: int) -> int:

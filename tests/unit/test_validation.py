@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from typing_extensions import TypedDict
 
 from flask_wamp.errors import DeclarationError
-from flask_wamp.validation import ArgumentErrors, Validator, validator_of
+from flask_wamp.serve.validation import ArgumentErrors, Validator, validator_of
 
 from .doubles import run_program
 
@@ -146,7 +146,7 @@ def test_validation_without_annotations_does_not_import_pydantic() -> None:
         from __future__ import annotations
         import sys
         from typing import Any, TypeVar
-        from flask_wamp.validation import validator_of
+        from flask_wamp.serve.validation import validator_of
 
         T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Calling and publishing, from threads to the reactor's."""

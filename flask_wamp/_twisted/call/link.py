@@ -1,0 +1,221 @@
+"""The link that threads call and publish through: thread, reactor, thread."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION
+from concurrent.futures import wait as wait_for
+from typing import Any
+
+from twisted.python.threadable import isInIOThread
+
+from ...call.link import Answer
+from ...call.options import Options
+from ...declare.declared import Procedure, Subscription
+from ...errors import BlockingCallError, CallTimeout, NotConnected, SetupError, WAMPError
+from ..replies import Reply
+from ..session import Session
+from ..threads import ReactorQueue, place_handed_over
+from .pending import Started, Streamed, seconds
+
+#: Unacknowledged events that may wait for the reactor before a publisher has to wait for it.
+POSTED = 1000
+
+
+class SessionLink:
+    """Carries calls and publishes from threads to the session that is attached to it.
+
+    Its public methods may be used on any thread, but for those whose docstring says otherwise.
+
+    :param queue: takes work for the reactor's thread.
+    """
+
+    def __init__(self, queue: ReactorQueue) -> None:
+        self._queue = queue
+        self._session: Session | None = None
+        self._waiting: set[Reply] = set()
+        self._closed: str | None = None
+        self._absent = "there is no session yet"
+        self._reactor_thread: int | None = None
+
+    def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
+        """Call *uri*; see :class:`~flask_wamp.call.link.Link`."""
+        return self._wait(
+            lambda session, reply: session.call_for(reply, uri, args, kwargs, options),
+            seconds(options),
+            f"the call of {uri!r}",
+            options.cancel_mode,
+        )
+
+    def start(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Started:
+        """Call *uri*, and return at once; see :class:`~flask_wamp.call.link.Link`."""
+        started = Started(self, f"the call of {uri!r}", options)
+        self._send(
+            lambda session, reply: session.call_for(reply, uri, args, kwargs, options),
+            started.reply,
+        )
+        started.limit(self._queue.call_later)
+        return started
+
+    def wait(self, answers: Sequence[Answer]) -> None:
+        """Wait until every call has its answer, or one has failed."""
+        self.refuse_blocking("waiting for calls")
+        replies = [answer.reply for answer in answers if isinstance(answer, Started)]
+        # Each has a timer of its own, so this ends.
+        with place_handed_over():
+            wait_for(replies, return_when=FIRST_EXCEPTION)
+
+    def stream(
+        self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
+    ) -> Streamed:
+        """Call *uri* for progressive results; see :class:`~flask_wamp.call.link.Link`."""
+        self.refuse_blocking(f"the call of {uri!r}")
+        streamed = Streamed(self, f"the call of {uri!r}", options)
+        self._send(
+            lambda session, reply: session.call_for(reply, uri, args, kwargs, options),
+            streamed.reply,
+        )
+        return streamed
+
+    def publish(
+        self, topic: str, args: list[Any], kwargs: dict[str, Any], options: Options
+    ) -> int | None:
+        """Publish to *topic*; see :class:`~flask_wamp.call.link.Link`."""
+        what = f"the publish to {topic!r}"
+        if options.acknowledge is not False:
+            publication: int = self._wait(
+                lambda session, reply: session.publish_for(reply, topic, args, kwargs, options),
+                seconds(options),
+                what,
+            )
+            return publication
+
+        def post(session: Session, reply: Reply) -> None:
+            session.publish_for(None, topic, args, kwargs, options)
+            reply.succeed(None)
+
+        session = self._session
+        if session is None or len(self._queue) > POSTED:
+            self._wait(post, seconds(options), what)
+        else:
+            self._queue.put(lambda: session.publish_for(None, topic, args, kwargs, options))
+        return None
+
+    def add(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Serve what was declared while the others are served already."""
+
+        def add(session: Session, reply: Reply) -> None:
+            if session.server is None:
+                reply.fail(
+                    SetupError(
+                        "this process only calls and publishes: add procedures and subscriptions "
+                        "in the process that serves, the node's container or after wamp.start()"
+                    )
+                )
+            else:
+                _settle(session.server.add(declared), reply)
+
+        self._wait(add, timeout, "the registration")
+
+    def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Serve *declared* no more; does nothing where it is not served."""
+
+        def remove(session: Session, reply: Reply) -> None:
+            if session.server is None:
+                reply.succeed(None)
+            else:
+                _settle(session.server.remove(declared), reply)
+
+        self._wait(remove, timeout, "the unregistration")
+
+    def attach(self, session: Session) -> None:
+        """Use *session* from now on; on the reactor's thread."""
+        self._reactor_thread = threading.get_ident()
+        self._session = session
+
+    def detach(self, reason: str) -> None:
+        """Have no session from now on, because of *reason*; on the reactor's thread."""
+        self._session = None
+        self._absent = reason
+
+    def release(self, reason: str) -> None:
+        """Refuse everything from now on, and raise in every thread that waits."""
+        self._closed = reason
+        for reply in list(self._waiting):
+            reply.fail(NotConnected(reason))
+
+    def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
+        """Send through the session that there is; on the reactor's thread."""
+        if self._session is None:
+            reply.fail(NotConnected(self._absent))
+        elif not reply.done():
+            send(self._session, reply)
+
+    def refuse_blocking(self, what: str) -> None:
+        """Refuse to wait on the reactor's thread, which has to bring what is waited for.
+
+        :raises BlockingCallError: this is that thread.
+        """
+        if threading.get_ident() == self._reactor_thread or isInIOThread():
+            raise BlockingCallError(
+                f"{what} would block the reactor thread, which has to bring the answer: make it "
+                "from a view, a handler or another thread, twisted.internet.threads.deferToThread"
+            )
+
+    def give_up(self, reply: Reply, cancel_mode: str | None = None) -> None:
+        """Want the answer to *reply* no more: unsent it is not sent, sent it is canceled."""
+        self._queue.put(lambda: _give_up(reply, cancel_mode))
+
+    def on_reactor(self, work: Callable[[], None]) -> None:
+        """Run *work* on the reactor's thread."""
+        self._queue.put(work)
+
+    def _send(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
+        """Send soon; whatever comes of it is the reply's."""
+        # First in the set, then the look at the flag: release() sets the flag, then looks.
+        self._waiting.add(reply)
+        reply.add_done_callback(self._waiting.discard)
+        if self._closed is not None:
+            reply.fail(NotConnected(self._closed))
+        self._queue.put(lambda: self._begin(send, reply))
+
+    def _wait(
+        self,
+        send: Callable[[Session, Reply], None],
+        timeout: float,
+        what: str,
+        cancel_mode: str | None = None,
+    ) -> Any:
+        self.refuse_blocking(what)
+        reply = Reply()
+        # First in the set, then the look at the flag: release() sets the flag, then looks.
+        self._waiting.add(reply)
+        try:
+            if self._closed is not None:
+                raise NotConnected(self._closed)
+            with place_handed_over():
+                self._queue.put(lambda: self._begin(send, reply))
+                return reply.result(timeout)
+        except TimeoutError:
+            # What was not sent yet is not sent any more, what was sent is canceled.
+            reply.fail(TimeoutError())
+            self.give_up(reply, cancel_mode)
+            raise CallTimeout(f"{what} was not answered within {timeout:g} s") from None
+        finally:
+            self._waiting.discard(reply)
+
+
+def _give_up(reply: Reply, cancel_mode: str | None) -> None:
+    if reply.session is not None:
+        reply.session.cancel(reply, cancel_mode)
+
+
+def _settle(outcome: Any, reply: Reply) -> None:
+    """Tell *reply* that a Deferred has fired, or why it has failed."""
+
+    def fail(failure: Any) -> None:
+        error = failure.value
+        if not isinstance(error, WAMPError):
+            error = NotConnected(f"the session ended meanwhile: {error}")
+        reply.fail(error)
+
+    outcome.addCallbacks(lambda _: reply.succeed(None), fail)

@@ -1,0 +1,190 @@
+"""A connection of the process's own, where no Crossbar component gives one."""
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from ...declare.declared import Procedure, Subscription
+from ...errors import NotConnected, RegistrationFailed
+from ...state import State
+from ..call.link import SessionLink
+from ..notices import Notices
+from ..reactor_thread import running_reactor
+from ..replies import Reply
+from ..serve.binding import bind
+from ..serve.gates import Limits
+from ..session import Session
+from ..threads import ElasticPool, ReactorQueue
+from .connector import Connector
+
+log = logging.getLogger("flask_wamp")
+
+#: Seconds that close() waits for the connection to end.
+CLOSE_TIMEOUT = 5.0
+
+
+class BackgroundLink(SessionLink):
+    """A link that connects by itself, in the background, and again after every loss.
+
+    What is sent while an attempt is under way waits for its outcome. While the router is away,
+    everything fails at once with the reason of the last attempt.
+
+    :param serving: :meth:`serve` follows, so a session is of use once everything is registered.
+    """
+
+    def __init__(self, state: State, *, serving: bool = False) -> None:
+        self._reactor = running_reactor()
+        super().__init__(ReactorQueue(self._reactor.callFromThread, self._reactor.callLater))
+        self._state = state
+        self._notices = Notices(state)
+        self._lobby: list[Callable[[], None]] | None = []
+        self._pool: ElasticPool | None = None
+        self._limits = Limits()
+        self._serving = serving
+        self._registered_once = False
+        self._starting: list[Future[None]] = []
+        self._connector = Connector(
+            self._reactor,
+            state.config.address,
+            state.config.realm,
+            connecting=self._on_connecting,
+            joined=self._on_joined,
+            lost=self._on_lost,
+        )
+        self._queue.put(self._begin_connecting)
+
+    def serve(self, timeout: float) -> None:
+        """Serve the application's procedures and subscriptions, from now on and after each loss.
+
+        :param timeout: seconds to connect and register in.
+        :raises NotConnected: no session within the timeout; the attempts go on, not the serving.
+        :raises RegistrationFailed: the router refused.
+        """
+        served: Future[None] = Future()
+        self._queue.put(lambda: self._begin_serving(served))
+        try:
+            served.result(timeout)
+        except TimeoutError:
+            self._queue.put(lambda: self._give_up_serving(served))
+            raise NotConnected(
+                f"not connected to {self._state.config.address.url} within {timeout:g} s: "
+                f"{self._absent}"
+            ) from None
+
+    def add(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Serve *declared* now where the others are served; else :meth:`serve` will."""
+        if self._serving:
+            super().add(declared, timeout)
+
+    def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
+        """Serve *declared* no more."""
+        if self._serving:
+            super().remove(declared, timeout)
+
+    def close(self) -> None:
+        """End the connection; everything that waits for an answer raises at once."""
+        closed = threading.Event()
+        self.release("the connection was closed by wamp.stop()")
+        self._queue.put(lambda: self._connector.close(closed.set))
+        closed.wait(CLOSE_TIMEOUT)
+        self._notices.wait(CLOSE_TIMEOUT)
+        if self._pool is not None:
+            self._pool.stop()
+
+    def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
+        if self._session is None and self._lobby is not None:
+            self._lobby.append(lambda: self._begin(send, reply))
+        else:
+            super()._begin(send, reply)
+
+    def _begin_connecting(self) -> None:
+        self._reactor_thread = threading.get_ident()
+        self._reactor.addSystemEventTrigger("before", "shutdown", _release, weakref.ref(self))
+        self._connector.connect()
+
+    def _on_connecting(self) -> None:
+        if self._lobby is None:
+            self._lobby = []
+
+    def _on_joined(self, session: Session) -> None:
+        if self._serving:
+            self._bind(session)
+        else:
+            self._open(session)
+
+    def _on_lost(self, reason: str) -> None:
+        url = self._state.config.address.url
+        if self._session is not None and self._closed is None:
+            log.warning("the connection to %s was lost: %s", url, reason)
+        self._notices.left(reason)
+        self.detach(f"not connected to {url}: {reason}")
+        self._leave_lobby()
+
+    def _open(self, session: Session) -> None:
+        self.attach(session)
+        log.info("connected to %s", self._state.config.address.url)
+        self._notices.joined(session, self._state.config.realm)
+        self._leave_lobby()
+
+    def _leave_lobby(self) -> None:
+        lobby, self._lobby = self._lobby or [], None
+        for begin in lobby:
+            begin()
+
+    def _begin_serving(self, served: "Future[None]") -> None:
+        if self._registered_once and self._session is not None:
+            served.set_result(None)
+            return
+        self._starting.append(served)
+        if not self._serving:
+            self._serving = True
+            if self._session is not None:
+                self._bind(self._session)
+
+    def _give_up_serving(self, served: "Future[None]") -> None:
+        """Nobody waits for *served* any more; what was registered before is so again."""
+        if served in self._starting:
+            self._starting.remove(served)
+        if not self._starting:
+            self._serving = self._registered_once
+
+    def _bind(self, session: Session) -> None:
+        if self._pool is None:
+            self._pool = ElasticPool(self._state.config.threads, self._queue)
+            self._pool.start()
+
+        def bound(_server: Any) -> None:
+            self._registered_once = True
+            self._open(session)
+            for served in self._starters():
+                served.set_result(None)
+
+        def refused(failure: Any) -> None:
+            error = failure.value
+            if not isinstance(error, RegistrationFailed) or not session.is_attached():
+                error = NotConnected(f"the session ended while registering: {error}")
+            if self._registered_once:
+                # Refused after a loss: another process may have the procedures for a moment.
+                # The session is dropped, and the next one tries again.
+                log.error("%s", error)
+            else:
+                self._serving = False
+            for served in self._starters():
+                served.set_exception(error)
+            self._connector.drop(str(error))
+
+        bind(session, self._state, self._pool, self._limits).addCallbacks(bound, refused)
+
+    def _starters(self) -> "list[Future[None]]":
+        """Return who waits for the outcome of serving; they wait no longer."""
+        starters, self._starting = self._starting, []
+        return starters
+
+
+def _release(link: "weakref.ref[BackgroundLink]") -> None:
+    alive = link()
+    if alive is not None:
+        alive.release("the reactor has stopped")

@@ -1,0 +1,1 @@
+"""Whatever reaches into Autobahn, Crossbar.io and Twisted, and nothing else does."""

@@ -1,0 +1,62 @@
+"""Autobahn's serializers read through the checks of :mod:`flask_wamp._twisted.strict`.
+
+Autobahn 26.10.2, ``autobahn/wamp/serializer.py``: the functions ``_loads``, ``_unpackb`` and
+``_cbor_loads`` read whatever the format can say, to any depth, and there is no setting for it. They
+can be left alone once Autobahn takes limits for what its serializers read; until then
+``tests/node/test_garbage.py`` fails without them, and ``tests/twisted/test_strict.py`` where they
+are called otherwise.
+"""
+
+from typing import Any
+
+from autobahn.wamp import serializer
+from autobahn.wamp.serializer import CBORSerializer
+
+from ...payload import Unfit
+from ..heads import Unreadable, cbor_head, json_head, msgpack_head
+from ..strict import read, strict_cbor
+
+
+def guard_router() -> None:
+    """Check every message that this process reads, from now on.
+
+    A call that cannot be read, or whose payload cannot travel, goes to :data:`UNFIT`; the result
+    or error of a callee becomes ``wamp.error.invalid_payload``. Anything else of that kind ends its
+    sender's connection.
+    """
+    readers: Any = serializer
+    if getattr(readers, "_flask_wamp", False):
+        return
+    readers._flask_wamp = True  # noqa: SLF001 - Autobahn has no setting for what it reads with
+    json_loads, unpack = readers._loads, readers._unpackb  # noqa: SLF001
+
+    def read_json(text: str, **options: Any) -> Any:
+        return read(lambda: json_loads(text, **options), lambda: json_head(text))
+
+    readers._loads = read_json  # noqa: SLF001
+    readers._unpackb = lambda data: read(lambda: unpack(data), lambda: msgpack_head(data))  # noqa: SLF001
+    # A few bytes of UBJSON make gigabytes, and nobody needs it beside the others.
+    ubjson = getattr(readers, "UBJSONObjectSerializer", None)
+    if ubjson is not None:
+        ubjson.unserialize = _refuse_ubjson
+    readers._cbor_loads = lambda data: read(lambda: strict_cbor(data), lambda: cbor_head(data))  # noqa: SLF001
+
+
+def _refuse_ubjson(*_args: Any) -> Any:
+    raise Unfit("UBJSON is not accepted: use JSON, MessagePack or CBOR")
+
+
+class TolerantCBOR(CBORSerializer):  # type: ignore[misc,unused-ignore]
+    """Autobahn's CBOR serializer, for which a message that cannot be read is one among others."""
+
+    def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:
+        """Return the messages in *payload*, or an :class:`Unreadable` one."""
+        try:
+            messages: list[Any] = super().unserialize(payload, isBinary)
+        except Exception as error:
+            # Whatever is wrong with it: others wait for this session.
+            head = cbor_head(payload)
+            if head is None:
+                raise
+            return [Unreadable(head, str(error))]
+        return messages

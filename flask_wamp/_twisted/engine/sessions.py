@@ -1,0 +1,64 @@
+"""What Autobahn's session keeps to itself.
+
+Autobahn 26.10.2, ``autobahn/wamp/protocol.py``, class ``ApplicationSession``: whether there is a
+transport or a session (``_transport``, ``_session_id``), the next request id (``_request_id_gen``),
+which requests are Autobahn's own (``_call_reqs``, ``_publish_reqs``) and what it has registered and
+subscribed (``_registrations``, ``_subscriptions``) have no public names. They can be left alone
+once Autobahn hands payload on apart from its own keyword arguments, so that no message has to be
+taken before it; ``tests/twisted/test_session.py`` tells where a name has changed.
+"""
+
+from typing import Any
+
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.exception import TransportLost
+from autobahn.wamp.serializer import CBORSerializer
+
+from .readers import TolerantCBOR
+
+
+class EngineSession(ApplicationSession):
+    """Autobahn's session with names for what a session of ours needs of it."""
+
+    @property
+    def has_transport(self) -> bool:
+        """Whether a message can be sent."""
+        return self._transport is not None
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the session is established (WAMP spec, 4.1)."""
+        return self._session_id is not None
+
+    def send(self, msg: Any) -> None:
+        """Send a message.
+
+        :raises TransportLost: there is no transport any more.
+        """
+        if self._transport is None:
+            raise TransportLost
+        self._transport.send(msg)
+
+    def next_request(self) -> int:
+        """Return the id of the next request."""
+        request: int = self._request_id_gen.next()
+        return request
+
+    def is_request_of_autobahn(self, request: int) -> bool:
+        """Tell whether a call or publish was sent by Autobahn's own methods."""
+        return request in self._call_reqs or request in self._publish_reqs
+
+    def drop_registration(self, number: int) -> None:
+        """Forget a registration that the router has taken away."""
+        self._registrations.pop(number, None)
+
+    def drop_subscription(self, number: int) -> None:
+        """Forget a subscription that the router has taken away."""
+        self._subscriptions.pop(number, None)
+
+    def onOpen(self, transport: Any) -> None:
+        """Read CBOR so that a message that cannot be read does not end the session."""
+        if type(getattr(transport, "_serializer", None)) is CBORSerializer:
+            tolerant: Any = TolerantCBOR
+            transport._serializer = tolerant()  # noqa: SLF001 - Crossbar.io makes it
+        super().onOpen(transport)

@@ -1,0 +1,133 @@
+"""When the node is ready: once a process serves all procedures of the application.
+
+Crossbar.io's own "ready" comes when the workers have started, whether or not anything was
+registered.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from autobahn.wamp.exception import ApplicationError
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.python.failure import Failure
+
+from .listening import pages
+
+#: Seconds after which procedures that nobody has registered are named in the log.
+PATIENCE = 30.0
+#: Seconds until the listeners are looked for again, which may start after the procedures.
+LISTENER_DELAY = 0.1
+
+
+class Watcher(Protocol):
+    """The session that asks the router."""
+
+    log: Any
+
+    def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a procedure; a Deferred."""
+
+    def subscribe(self, handler: Any, topic: Any = None, options: Any = None) -> Any:
+        """Subscribe to a topic; a Deferred."""
+
+    def fail(self, what: str) -> None:
+        """Log what went wrong, and end the process."""
+
+    def before_ready(self) -> None:
+        """The listeners are there, and the page is announced next."""
+
+
+class Readiness:
+    """Watches the registrations, and announces the page once a process has made all of them.
+
+    :param own: URI and match policy of each procedure of the application.
+    :param awaited: procedures of other services.
+    """
+
+    def __init__(
+        self,
+        session: Watcher,
+        reactor: Any,
+        application: str,
+        own: Iterable[tuple[str, str]],
+        awaited: Iterable[str],
+    ) -> None:
+        self._session = session
+        self._reactor = reactor
+        self._application = application
+        self._own = list(own)
+        self._missing = {*self._own, *((uri, "exact") for uri in awaited)}
+        self._watch: Any = None
+        self._all_there: Deferred[None] = Deferred()
+        self._all_there.addCallback(lambda _: self._announce())
+        self._all_there.addCallback(self._end_watch)
+        self._all_there.addErrback(self._announcement_failed)
+
+    @inlineCallbacks
+    def watch(self) -> Any:
+        """Look at the registrations, now and whenever there is a further one."""
+        self._watch = yield self._session.subscribe(self._look, "wamp.registration.on_create")
+        self._reactor.callLater(PATIENCE, self._complain)
+        yield self._look()
+
+    @inlineCallbacks
+    def _look(self, *_registration: Any) -> Any:
+        for uri, match in sorted(self._missing):
+            if (yield self._lookup(uri, match)) is not None:
+                self._missing.discard((uri, match))
+        if self._missing or self._all_there.called:
+            return
+        if (yield self._served_by_one()) and not self._all_there.called:
+            self._all_there.callback(None)
+
+    def _lookup(self, uri: str, match: str) -> Any:
+        """Return the id of a registration, or None; a Deferred."""
+        return self._session.call("wamp.registration.lookup", uri, {"match": match})
+
+    @inlineCallbacks
+    def _served_by_one(self) -> Any:
+        """Tell whether a session has made all registrations of the application.
+
+        One that was refused a procedure, because another service has it, is about to end its
+        process; until then each of its procedures is registered, by one of the two.
+        """
+        common: set[int] | None = None
+        for uri, match in self._own:
+            registration = yield self._lookup(uri, match)
+            try:
+                callees = yield self._session.call("wamp.registration.list_callees", registration)
+            except ApplicationError:
+                return False  # it has gone again
+            common = set(callees) if common is None else common & set(callees)
+        return common is None or bool(common)
+
+    def _complain(self) -> None:
+        if self._all_there.called:
+            return
+        uris = ", ".join(uri for uri, _match in sorted(self._missing))
+        nobody = f"nobody has registered {uris}"
+        self._session.log.error(
+            "flask-wamp: {application} is not ready: {reason}",
+            application=self._application,
+            reason=nobody if self._missing else "no process has registered all of its procedures",
+        )
+
+    def _end_watch(self, _announced: None) -> Any:
+        return self._watch.unsubscribe()
+
+    def _announcement_failed(self, failure: Failure) -> None:
+        self._session.fail(f"cannot announce the page: {failure.getErrorMessage()}")
+
+    def _announce(self) -> None:
+        """Say where the page is; the listeners may start a moment after the procedures."""
+        urls = pages(self._reactor)
+        if not urls:
+            self._reactor.callLater(LISTENER_DELAY, self._announce)
+            return
+        self._session.before_ready()
+        # A warning, because Crossbar tells everything else at "info", hundreds of lines of it.
+        self._session.log.warn(  # noqa: G010 - a txaio logger
+            "flask-wamp: {application} is ready at {pages}",
+            application=self._application,
+            pages=" ".join(urls),
+        )

@@ -1,0 +1,106 @@
+"""What both of a node's sessions are: the link of an application in their process."""
+
+import traceback
+from typing import Any, ClassVar
+
+from autobahn.wamp.types import CloseDetails
+from twisted.internet.error import ReactorNotRunning
+
+from .._twisted.call.link import SessionLink
+from .._twisted.engine.recursion import restore_recursion_limit
+from .._twisted.notices import Notices
+from .._twisted.reactor_thread import running_reactor
+from .._twisted.session import Session
+from .._twisted.threads import ReactorQueue
+from ..state import State, state_of
+from .application import load_application
+
+#: Seconds that ``@wamp.on_leave`` functions get, once the node stops.
+LEAVE_GRACE = 1.0
+#: Seconds in which a session that is lost turns out to be the node's own stop.
+STOP_NOTICE = 1.0
+
+
+class AppSession(Session):
+    """A session that gives an application in this process its link.
+
+    :cvar application: where the Flask application is, ``"module:object"``: the application, or a
+        factory that takes no arguments (:attr:`factories`). ``"extra": {"application": ...}`` in the component's
+        configuration names it as well, without a subclass.
+    """
+
+    application: ClassVar[str] = ""
+    factories: ClassVar[bool] = True
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        restore_recursion_limit()
+        self._extra: dict[str, Any] = (config and config.extra) or {}
+        self._application = str(self._extra.get("application", self.application))
+        self._reactor = running_reactor()
+        self._queue = ReactorQueue(self._reactor.callFromThread, self._reactor.callLater)
+        self._link = SessionLink(self._queue)
+        self._state: State | None = None
+        self._notices: Notices | None = None
+        self._stopping = False
+        # Before Crossbar's own triggers, which wait for the threads that this one releases.
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
+        try:
+            state = state_of(load_application(self._application, factories=self.factories))
+        except Exception as error:  # noqa: BLE001
+            # Whatever keeps an application from loading, the node must not come up without it.
+            self.fail(f"cannot load the Flask application {self._application!r}", error)
+        else:
+            state.slot.attach(self._link)
+            self._state = state
+            self._notices = Notices(state)
+            self._reactor.addSystemEventTrigger("during", "shutdown", self._finish_notices)
+
+    def onConnect(self) -> None:
+        """Join the realm, unless the application did not load."""
+        if self._state is not None:
+            super().onConnect()
+
+    def onLeave(self, details: CloseDetails) -> Any:
+        """End the process where the session is lost before it stops: nothing would serve then."""
+        self._link.detach(f"the session ended: {details.reason}")
+        self.tell_left(str(details.reason))
+        self._reactor.callLater(STOP_NOTICE, self._fail_unless_stopping, details)
+        return super().onLeave(details)
+
+    def fail(self, what: str, error: Exception | None = None) -> None:
+        """Log *what* went wrong, and end the process: the node then ends as well."""
+        self.log.error("flask-wamp: {klass}: {what}", klass=type(self).__name__, what=what)
+        if error is not None:
+            lines = traceback.format_exception(error)
+            self.log.error("{traceback}", traceback="".join(lines).rstrip())
+        self._stopping = True
+        try:
+            self._reactor.stop()
+        except ReactorNotRunning:
+            # It is stopping already, or has yet to start: then the exception tells Crossbar.
+            if error is not None:
+                raise
+
+    def tell_joined(self) -> None:
+        """Let the application know that this session can be used."""
+        if self._notices is not None:
+            self._notices.joined(self, str(self.config.realm))
+
+    def tell_left(self, reason: str) -> None:
+        """Let the application know that this session has ended."""
+        if self._notices is not None:
+            self._notices.left(reason)
+
+    def _finish_notices(self) -> Any:
+        """Give ``@wamp.on_leave`` functions their second, while the process ends."""
+        self.tell_left("the node stops")
+        return self._notices and self._notices.finished(self._reactor, LEAVE_GRACE)
+
+    def _fail_unless_stopping(self, details: CloseDetails) -> None:
+        if not self._stopping:
+            self.fail(f"the session ended: {details.reason} {details.message or ''}".rstrip())
+
+    def _release(self) -> None:
+        self._stopping = True
+        self._link.release("the node stops")

@@ -1,0 +1,1 @@
+"""What a person declares: procedures, handlers, errors, namespaces, and where they are kept."""
