@@ -6,7 +6,7 @@ from autobahn.exception import PayloadExceededError
 from autobahn.wamp import message
 from autobahn.wamp.exception import TransportLost
 
-from ..call.options import Options
+from ..call.options import RECEIVERS, Options
 from ..errors import (
     INVALID_PAYLOAD,
     PAYLOAD_SIZE_EXCEEDED,
@@ -16,15 +16,6 @@ from ..errors import (
 )
 from ..results import CallResult
 from .engine.disclosure import disclosing
-
-_RECEIVERS = (
-    "exclude",
-    "exclude_authid",
-    "exclude_authrole",
-    "eligible",
-    "eligible_authid",
-    "eligible_authrole",
-)
 
 
 def call_message(
@@ -65,7 +56,7 @@ def publish_message(
     """
     receivers = {
         name: list(getattr(options, name))
-        for name in _RECEIVERS
+        for name in RECEIVERS
         if getattr(options, name) is not None
     }
     msg: message.Publish = disclosing(

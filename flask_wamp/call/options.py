@@ -73,7 +73,7 @@ class Options:
 
 
 def _refuse_combination(options: Options) -> None:
-    receivers = [name for name in _RECEIVERS if getattr(options, name)]
+    receivers = [name for name in RECEIVERS if getattr(options, name)]
     if options.retain and receivers:
         raise OptionError(
             f"with_options(retain=True, {receivers[0]}=...): a retained event is for whoever "
@@ -130,7 +130,8 @@ def _refusal(name: str, value: Any, remedy: str) -> OptionError:
     return OptionError(f"with_options({name}={value!r}): give {remedy}")
 
 
-_RECEIVERS = (
+#: The options that choose who gets an event.
+RECEIVERS = (
     "exclude",
     "exclude_authid",
     "exclude_authrole",
