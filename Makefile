@@ -22,7 +22,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install -qq --constraint constraints.txt
+# What exists as source only is built apart from the environment, with what its build asks for, which is pinned too.
+PIP := $(PY) -m pip install -qq --constraint constraints.txt --build-constraint constraints.txt
+# Package names are compared as package indexes do: case, "-", "_" and "." make no difference.
+NORMALISED := awk -F== '{ gsub(/[-_.]+/, "-", $$1); print tolower($$1) "==" $$2 }'
 
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 SUFFIX := $(call digest,pyproject.toml constraints.txt)
@@ -114,7 +117,8 @@ check-imports: $(DEV) ## check who imports whom
 
 .PHONY: check-constraints
 check-constraints: $(DEV) ## check that constraints.txt pins all that is installed
-	@if $(PY) -m pip freeze --all --exclude-editable | grep -vixFf constraints.txt; then \
+	@if $(PY) -m pip freeze --all --exclude-editable | $(NORMALISED) | \
+	  grep -vxFf <(grep -v '^#' constraints.txt | $(NORMALISED)); then \
 	  echo "The packages above are installed but not pinned so in constraints.txt." >&2; exit 1; fi
 	@$(PY) -m pip check
 
@@ -135,14 +139,13 @@ clean: ## remove what make has made
 
 # --- what they need
 
-# Without build isolation the build is pinned too, and installing again after an edit of pyproject.toml needs no network.
+# The pip that Python brings knows no --build-constraint, so the pinned one comes first.
 $(RUNTIME):
 	$(call make-venv,$(VENV))
 	@rm -f $(STAMPS)/*
-	@echo "Installing the node into $(VENV); the first time this takes a minute"
-	@$(PIP) pip
-	@$(PIP) --group build
-	@$(PIP) --no-build-isolation --editable '.[node]'
+	@echo "Installing the node into $(VENV); the first time this takes a minute or two"
+	@$(PY) -m pip install -qq --constraint constraints.txt pip
+	@$(PIP) --editable '.[node]'
 	@touch $@
 
 $(DEV): | $(RUNTIME)
