@@ -1,5 +1,6 @@
 """The views: each one that stands under ``@wamp.callee`` is also a WAMP procedure."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
@@ -10,6 +11,9 @@ from flask_app.extensions import wamp
 from flask_wamp import WAMPError
 
 bp = Blueprint("polls", __name__)
+
+#: Key in `app.extensions`: the summary service has answered since the process started.
+SUMMARY_SEEN = "flask_app.summary_seen"
 
 
 @bp.get("/")
@@ -72,14 +76,23 @@ def summary(poll_id: int) -> ResponseReturnValue:
     try:
         return ask_summary(poll_id)
     except WAMPError as error:
-        current_app.logger.warning("No summary of poll %s: %s", poll_id, error)
+        current_app.logger.log(outage_level(), "No summary of poll %s: %s", poll_id, error)
         abort(503, "The summary service does not answer right now.")
 
 
 def ask_summary(poll_id: int) -> dict[str, Any]:
     """Ask the summary service, a program of its own, about a poll."""
     reply: dict[str, Any] = g.wampy.call("com.example.summary.poll", poll_id)
+    current_app.extensions[SUMMARY_SEEN] = True
     return reply
+
+
+def outage_level() -> int:
+    """Return the level at which to log that the summary service does not answer.
+
+    While the node starts the page is there before the service, and nothing is wrong yet.
+    """
+    return logging.WARNING if SUMMARY_SEEN in current_app.extensions else logging.INFO
 
 
 def publish(topic: str, **details: Any) -> None:

@@ -2,10 +2,14 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from .command import NodeError, crossbar_command, path_with_python
-from .configuration import DEFAULT_CONFIG, prepared_config
+from .configuration import DEFAULT_CONFIG, prepared_config, refuse_unusable
+
+#: What runs Crossbar.io's controller.
+CONTROLLER = "flask_wamp._twisted.engine.controller"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,16 +28,19 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     try:
+        crossbar_command()
+        directory = DEFAULT_CONFIG.parent
+        if directory.exists():
+            refuse_unusable(directory)
         config = prepared_config(options.config, options.port)
-        command = crossbar_command()
-    except (NodeError, OSError, ValueError) as error:
+    except (NodeError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
+    print("Starting the node: the page is there when it says so, in some 10 seconds", flush=True)
     environment = {**os.environ, "PATH": path_with_python(os.environ)}
-    directory = DEFAULT_CONFIG.parent
-    os.execve(  # noqa: S606 - no shell is what is wanted
-        command,
-        [command, "start", "--cbdir", str(directory), "--config", str(config.resolve()),
-         "--loglevel", options.loglevel],
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", CONTROLLER, "start", "--cbdir", str(directory),
+         "--config", str(config.resolve()), "--loglevel", options.loglevel],
         environment,
     )  # fmt: skip
 

@@ -2,8 +2,9 @@
 
 import copy
 import json
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,7 @@ def on_port(config: Mapping[str, Any], port: int) -> dict[str, Any]:
     :raises ValueError: the configuration has not exactly one transport on a TCP port.
     """
     moved: dict[str, Any] = copy.deepcopy(dict(config))
-    transports = [
-        transport
-        for worker in moved["workers"]
-        for transport in worker.get("transports", ())
-        if transport.get("endpoint", {}).get("type") == "tcp"
-    ]
+    transports = list(tcp_transports(moved))
     if len(transports) != 1:
         raise ValueError(f"the configuration has {len(transports)} TCP transports, not one")
     endpoint = transports[0]["endpoint"]
@@ -47,6 +43,14 @@ def on_port(config: Mapping[str, Any], port: int) -> dict[str, Any]:
                 for origin in origins
             ]
     return moved
+
+
+def tcp_transports(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the transports of a configuration that listen on TCP ports."""
+    for worker in config["workers"]:
+        for transport in worker.get("transports", ()):
+            if transport.get("endpoint", {}).get("type") == "tcp":
+                yield transport
 
 
 def from_elsewhere(config: Mapping[str, Any], directory: Path) -> dict[str, Any]:
@@ -65,30 +69,76 @@ def from_elsewhere(config: Mapping[str, Any], directory: Path) -> dict[str, Any]
 def prepared_config(path: Path, port: int | None) -> Path:
     """Return the configuration file at *path*, or a copy of it that listens on *port*.
 
-    :raises NodeError: there is no such file, or the port is taken or not a port.
-    :raises ValueError: the configuration is not JSON, or has not exactly one TCP transport.
+    :raises NodeError: there is no such file, it is no configuration, or *port* is not a port.
     """
     if not path.exists():
         raise NodeError(
             f"there is no {path} here: run this in the directory that has it, or name a "
             "configuration with --config FILE"
         )
-    config = json.loads(path.read_text())
-    if port is None:
-        return path
-    if not 0 < port < 65536:
+    if port is not None and not 0 < port < 65536:
         raise NodeError(f"{port} is not a port: give a number from 1 to 65535")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise NodeError(
-                f"port {port} cannot be had ({error.strerror}): choose another, make run PORT=9000"
-            ) from None
-    moved = on_port(config, port)
+    try:
+        config = json.loads(path.read_text())
+        moved = config if port is None else on_port(config, port)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # What is no JSON, and what is JSON and no configuration; Crossbar.io checks the rest.
+        raise NodeError(f"{path} is no node configuration: {error}") from None
+    refuse_taken_ports(moved)
     if moved == config:
         return path
     copy_ = DEFAULT_CONFIG.parent / f"port-{port}.json"
     copy_.write_text(json.dumps(moved, indent=4))
     return copy_
+
+
+def refuse_taken_ports(config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that listens where something else does.
+
+    :raises NodeError: a TCP port cannot be had; the text names it.
+    """
+    for transport in tcp_transports(config):
+        endpoint = transport["endpoint"]
+        port, interface = endpoint["port"], endpoint.get("interface", "")
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((interface, port))
+            except OSError as error:
+                raise NodeError(
+                    f"port {port} cannot be had ({error.strerror}): choose another, make run "
+                    "PORT=9000"
+                ) from None
+
+
+def refuse_unusable(directory: Path) -> None:
+    """Refuse a node's directory that cannot be written to, or that a node runs in already.
+
+    :raises NodeError: with the remedy.
+    """
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise NodeError(
+            f"{directory.resolve()} cannot be written to, where the node keeps its key and its "
+            "socket: start it as the owner of that directory, or chown it"
+        )
+    pid = running_node(directory)
+    if pid is not None:
+        raise NodeError(
+            f"a node runs in {directory.resolve()} already, as process {pid}: end it first, with "
+            f"Ctrl-C where it was started, or kill -INT {pid}"
+        )
+
+
+def running_node(directory: Path) -> int | None:
+    """Return the process id of the node that runs in a directory, or None.
+
+    Crossbar.io leaves it in ``node.pid``, where a node that was killed leaves it as well.
+    """
+    try:
+        pid = int(json.loads((directory / "node.pid").read_text())["pid"])
+        os.kill(pid, 0)
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return pid if b"crossbar" in command else None

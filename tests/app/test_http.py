@@ -1,5 +1,6 @@
 """Every route of the application over HTTP, as JSON and as a browser's form."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from flask_app import create_app
+from flask_app import create_app, views
 from flask_wamp import NotConnected
 from flask_wamp.state import state_of
 
@@ -389,10 +390,16 @@ def test_summary_is_what_the_service_says(client: FlaskClient, link: RecordingLi
 def test_summary_without_the_service_is_503(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    response = client.get("/polls/1/summary")
+    """While the node starts that is no warning; once the service has answered it is one."""
+    with caplog.at_level(logging.INFO):
+        response = client.get("/polls/1/summary")
 
     assert response.status_code == 503
     assert response.get_json() == {"error": "The summary service does not answer right now."}
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    client.application.extensions[views.SUMMARY_SEEN] = True
+    client.get("/polls/1/summary")
+    assert caplog.records[-1].levelname == "WARNING"
     assert "No summary of poll 1: wamp.error.no_such_procedure" in caplog.text
 
 

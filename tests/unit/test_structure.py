@@ -3,6 +3,7 @@
 import importlib
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,4 +114,5 @@ def test_structure_imports_are_free_of_circles_and_floors_are_kept() -> None:
     config = (ROOT / "pyproject.toml").read_text()
     assert 'type = "acyclic_siblings"\nancestors = ["flask_wamp"]' in config
     assert "exclude_type_checking_imports = false" in config
-    subprocess.run(["lint-imports", "--no-cache"], cwd=ROOT, check=True, capture_output=True)
+    command = Path(sys.executable).parent / "lint-imports"
+    subprocess.run([command, "--no-cache"], cwd=ROOT, check=True, capture_output=True)
