@@ -28,7 +28,7 @@ from ..errors import (
     RemoteError,
     StreamOverflow,
 )
-from ..link import CallResult
+from ..link import CallResult, result_value
 from ..options import Options
 from ..registry import Procedure, Subscription
 from .strict import TolerantCBOR, Unreadable
@@ -336,11 +336,7 @@ class Session(ApplicationSession):
             error = RemoteError.from_uri(INVALID_PAYLOAD, [text])
             self._settle(msg.request, lambda reply: reply.fail(error))
             return
-        args, kwargs = msg.args or (), msg.kwargs
-        if kwargs or len(args) > 1:
-            value: Any = CallResult(tuple(args), kwargs or {})
-        else:
-            value = args[0] if args else None
+        value = result_value(msg.args or (), msg.kwargs)
         if not msg.progress:
             self._settle(msg.request, lambda reply: reply.succeed(value))
             return

@@ -35,6 +35,9 @@ CALL = message.Call.MESSAGE_TYPE
 PUBLISH = message.Publish.MESSAGE_TYPE
 NASTY = dict.fromkeys(("fun", "self", "options", "error", "callee", "args", "kwargs", "procedure", "topic", "request", "uri", "msg", "details", "endpoint", "obj", "fn", "payload", ""), 1)  # fmt: skip
 
+#: What the Python wampy adds to its answer 1.
+WAMPYS = {"message": 1, "meta": {"procedure_name": "get_one", "session_id": 2}}
+
 
 class Server:
     """Notes what the session hands to its server."""
@@ -126,6 +129,8 @@ def test_session_call_is_sent(session: Session, transport: Transport) -> None:
         ([1, 2], None, CallResult((1, 2))),
         ([1], {"a": 2}, CallResult((1,), {"a": 2})),
         (None, NASTY, CallResult((), NASTY)),
+        ([1], WAMPYS, 1),
+        ([True], WAMPYS, CallResult((True,), WAMPYS)),
     ],
 )
 def test_session_results(
@@ -457,13 +462,19 @@ def test_session_call_for_a_stream_is_sent(session: Session, transport: Transpor
 
 def test_session_progressive_results(session: Session, transport: Transport) -> None:
     reply = stream(session)
-    for args, kwargs in (([1], None), (None, None), ([1, 2], None), ([1], {"a": 2})):
+    for args, kwargs in (
+        ([1], None),
+        (None, None),
+        ([1, 2], None),
+        ([1], {"a": 2}),
+        ([1], WAMPYS),
+    ):
         result = message.Result(reply.request, args=args, kwargs=kwargs, progress=True)
         transport.receive(result)
     assert not reply.done()
-    assert taken(reply) == [1, None, CallResult((1, 2)), CallResult((1,), {"a": 2})]
-    transport.receive(message.Result(reply.request, args=[3]))
-    assert reply.result(0) == 3
+    assert taken(reply) == [1, None, CallResult((1, 2)), CallResult((1,), {"a": 2}), 1]
+    transport.receive(message.Result(reply.request, args=[1], kwargs=WAMPYS))
+    assert reply.result(0) == 1
     assert taken(reply) == [reply.END]
     assert not session.awaits("com.example.x")
 
