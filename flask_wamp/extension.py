@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import wraps
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_app_context
@@ -12,7 +13,7 @@ from .client import Client
 from .config import WampConfig
 from .declarations import Declaration, Declarations, Namespace
 from .errors import DeclarationError, SetupError
-from .link import Link
+from .link import CallResult, Link
 from .registry import Procedure, ProcedureOptions, Registry, Subscription, SubscriptionOptions
 from .signals import SessionInfo
 from .state import State, state_of
@@ -81,6 +82,8 @@ class WAMP(Declarations):
         state = State(app, self._registry, config, _background_link)
         app.extensions["wamp"] = state
         app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class, state.client)
+        make_response: Any = _response_maker(app.make_response)
+        app.make_response = make_response  # type: ignore[method-assign]
         outbox.init_app(app)
         typed_views.init_app(app, self._registry)
         self._apps.add(app)
@@ -288,3 +291,20 @@ def _globals_class(base: type[Any], client: Client) -> type[Any]:
             self.wampy = client
 
     return AppGlobals
+
+
+def _response_maker(make_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return *make_response* of an application whose views may return a :class:`CallResult`.
+
+    Flask makes every response there: of views, of what stands before them, of error handlers.
+    """
+
+    @wraps(make_response)
+    def make(rv: Any) -> Any:
+        body = rv[0] if isinstance(rv, tuple) and rv else rv
+        if isinstance(body, CallResult):
+            json = {"args": body.args, "kwargs": body.kwargs}
+            rv = json if rv is body else (json, *rv[1:])
+        return make_response(rv)
+
+    return make

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 
 from .arguments import Arguments, invalid_argument, invalid_arguments
 from .errors import NOT_AUTHORIZED, ApplicationError, uri_for_status
+from .link import CallResult
 from .registry import Procedure
 from .validation import ArgumentErrors, Validator
 
@@ -259,6 +260,9 @@ class CallPipeline:
             if response.status_code >= 300:
                 raise _response_error(response, value, failure, guarded)
             body = _split(value)[0]
+            if isinstance(body, tuple) and body and isinstance(body[0], CallResult):
+                # With headers, which are for HTTP alone.
+                body = body[0]
             if not untouched or _needs_response(body):
                 body = _decoded(response)
             return complete(body)
