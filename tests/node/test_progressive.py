@@ -19,6 +19,7 @@ from flask_wamp._twisted.session import PAUSE_AT
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
+from .programs import Wampy, javascript_wampy
 from .support import (
     CALL,
     CANCEL,
@@ -36,7 +37,6 @@ from .support import (
     settled,
     wait_until,
 )
-from .test_wampy import Wampy, javascript_wampy
 
 pytestmark = pytest.mark.node
 
