@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask, g
 
-from flask_wamp import WAMP, RemoteError
+from flask_wamp import WAMP, CallResult, RemoteError
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
@@ -89,6 +89,17 @@ def test_python_gets_errors_with_their_uri(python_peer: Wampy) -> None:
     assert told == {"error": "com.test.error.no_stock", "args": ["tea"]}
     assert python_peer.call("com.test.add")["error"] == "wamp.error.invalid_argument"
     assert python_peer.call("com.test.add", 1, 1) == {"result": 2}
+
+
+def test_python_takes_the_message_of_several_values(python_peer: Wampy, make_app: MakeApp) -> None:
+    app, wamp = make_app()
+
+    @wamp.callee("com.here.several")
+    def several() -> CallResult:
+        return CallResult((1, 2), {"message": "taken", "more": 3})
+
+    wamp.start(app)
+    assert python_peer.call("com.here.several") == {"result": "taken"}
 
 
 def test_python_publishes_to_a_consumer(python_peer: Wampy, anonymous: Peer) -> None:
