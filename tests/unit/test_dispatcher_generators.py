@@ -1,6 +1,7 @@
 """Calls of generators, results of several values, and the signals around a call."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,23 +21,9 @@ from flask_wamp.context import Invocation
 from flask_wamp.dispatcher import CallerGone
 from flask_wamp.state import state_of
 
-from .doubles import Caller
+from .doubles import Caller, Declare
 
 RUNTIME_ERROR = "wamp.error.runtime_error"
-
-Declare = Callable[[Callable[..., Any]], Any]
-
-
-@pytest.fixture(params=["plain", "route"])
-def declare(request: pytest.FixtureRequest, app: Flask, wamp: WAMP) -> Declare:
-    """Return what declares a procedure, one of them a route as well."""
-
-    def declare(function: Callable[..., Any]) -> Any:
-        if request.param == "route":
-            app.get(f"/{function.__name__}")(function)
-        return wamp.callee(function)
-
-    return declare
 
 
 def send_to(app: Flask, uri: str, send: Callable[[Any], None]) -> Any:
@@ -300,8 +287,9 @@ def test_dispatcher_generator_whose_list_is_too_long(
     assert len(parts) == 20
 
 
-def test_dispatcher_generator_whose_list_just_fits(
-    declare: Declare, call: Caller, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("last", "fits"), [(96, True), (97, False)])
+def test_dispatcher_generator_whose_last_value_is_counted(
+    declare: Declare, call: Caller, monkeypatch: pytest.MonkeyPatch, last: int, fits: bool
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
 
@@ -309,22 +297,12 @@ def test_dispatcher_generator_whose_list_just_fits(
     def count() -> Any:
         for _ in range(9):
             yield "x" * 96
-        return "x" * 96
+        return "x" * last
 
-    assert len(call("count")) == 10
-
-
-def test_dispatcher_generator_whose_last_value_is_too_long(
-    declare: Declare, call: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
-
-    @declare
-    def count() -> Any:
-        yield 1
-        return "x" * 1000
-
-    assert call.error("count").uri == "wamp.error.payload_size_exceeded"
+    if fits:
+        assert len(call("count")) == 10
+    else:
+        assert call.error("count").uri == "wamp.error.payload_size_exceeded"
 
 
 def test_dispatcher_other_iterators_are_no_generators(wamp: WAMP, call: Caller) -> None:
@@ -346,9 +324,9 @@ def test_dispatcher_value_is_no_part(declare: Declare, call: Caller) -> None:
 def test_dispatcher_result_of_several_values(wamp: WAMP, call: Caller) -> None:
     @wamp.callee
     def split() -> CallResult:
-        return CallResult((1, (2,)), {"left": {3: b"x"}})
+        return CallResult((1, Decimal(2)), {"left": {3: b"x"}})
 
-    assert call("split") == CallResult((1, [2]), {"left": {"3": b"x"}})
+    assert call("split") == CallResult((1, "2"), {"left": {"3": b"x"}})
 
 
 def test_dispatcher_result_of_several_values_with_one_that_cannot_travel(
@@ -483,6 +461,7 @@ def test_dispatcher_call_converts_what_is_annotated(wamp: WAMP, call: Caller) ->
     assert call("add", "1", b="2", c="3") == [1, 2, "3"]
     error = call.error("add", "x", b="y")
     assert error.uri == "wamp.error.invalid_argument"
+    assert error.args == (error.kwargs["description"],)
     assert [each["loc"] for each in error.kwargs["errors"]] == [["a"], ["b"]]
 
 
@@ -491,7 +470,7 @@ def test_dispatcher_prepare_refuses_annotations_that_cannot_be_checked(
 ) -> None:
     """Before the first call, for procedures and for handlers."""
     wamp.callee("com.shop.add")(lambda: None)
-    dispatcher = state_of(app).dispatcher
+    dispatcher, registry = state_of(app).dispatcher, state_of(app).registry
     dispatcher.prepare()
 
     def sold(order: "Nonsense") -> None: ...  # type: ignore[name-defined] # noqa: F821
@@ -499,6 +478,7 @@ def test_dispatcher_prepare_refuses_annotations_that_cannot_be_checked(
     wamp.subscribe("com.shop.sold")(sold)
     with pytest.raises(DeclarationError, match=r"the parameter 'order' of .*sold"):
         dispatcher.prepare()
+    assert len(registry.procedures) == len(registry.subscriptions) == 1
 
 
 def test_dispatcher_async_typed_views_and_handlers(wamp: WAMP, call: Caller) -> None:
