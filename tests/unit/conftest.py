@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from flask_wamp import WAMP
 from flask_wamp.state import state_of
@@ -21,6 +22,12 @@ def app() -> Flask:
 def wamp(app: Flask) -> WAMP:
     """Return the extension, set up for the application."""
     return WAMP(app)
+
+
+@pytest.fixture
+def http(app: Flask, wamp: WAMP) -> FlaskClient:
+    """Return what asks the application over HTTP."""
+    return app.test_client()
 
 
 @pytest.fixture

@@ -162,6 +162,13 @@ class RecordingResults:
         self._link.canceled.append(self._uri)
 
 
+def refusal(error: type[Exception], work: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Return the text of the *error* that *work* raises."""
+    with pytest.raises(error) as caught:
+        work(*args, **kwargs)
+    return str(caught.value)
+
+
 def run_program(program: str, *arguments: str) -> str:
     """Run *program* in a Python of its own, and return what it prints."""
     done = subprocess.run(

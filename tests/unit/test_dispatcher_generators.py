@@ -21,7 +21,7 @@ from flask_wamp.context import Invocation
 from flask_wamp.dispatcher import CallerGone
 from flask_wamp.state import state_of
 
-from .doubles import Caller, Declare
+from .doubles import Caller, Declare, View
 
 RUNTIME_ERROR = "wamp.error.runtime_error"
 
@@ -36,7 +36,7 @@ def send_to(app: Flask, uri: str, send: Callable[[Any], None]) -> Any:
 # --- generators
 
 
-def test_dispatcher_generator_is_a_list_without_progress(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_is_a_list_without_progress(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[int]:
         yield from range(3)
@@ -45,7 +45,7 @@ def test_dispatcher_generator_is_a_list_without_progress(declare: Declare, call:
     assert call("count") == [0, 1, 2]
 
 
-def test_dispatcher_generator_sends_what_it_yields(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_sends_what_it_yields(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[Any]:
         yield 1
@@ -70,7 +70,7 @@ def test_dispatcher_generator_sends_each_before_it_goes_on(app: Flask, declare: 
     assert order == ["yield 0", "send 0", "yield 1", "send 1", "yield 2", "send 2"]
 
 
-def test_dispatcher_generator_without_a_part(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_without_a_part(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[int]:
         yield from ()
@@ -81,7 +81,7 @@ def test_dispatcher_generator_without_a_part(declare: Declare, call: Caller) -> 
 
 @pytest.mark.parametrize("value", [0, False, "", [], {"sum": 3}, b"x"])
 def test_dispatcher_generator_that_returns_a_value(
-    declare: Declare, call: Caller, value: Any
+    call: Caller, declare: Declare, value: Any
 ) -> None:
     @declare
     def count() -> Any:
@@ -92,7 +92,7 @@ def test_dispatcher_generator_that_returns_a_value(
     assert call.stream("count") == ([1], value)
 
 
-def test_dispatcher_generator_with_parts_of_several_values(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_with_parts_of_several_values(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[Any]:
         yield CallResult((1, (2,)))
@@ -103,7 +103,7 @@ def test_dispatcher_generator_with_parts_of_several_values(declare: Declare, cal
     assert call("count") == [[1, [2]], {"args": [3], "kwargs": {"left": b"x"}}, 4]
 
 
-def test_dispatcher_generator_that_returns_several_values(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_that_returns_several_values(call: Caller, declare: Declare) -> None:
     """They are not lost, whatever the caller takes."""
 
     @declare
@@ -116,7 +116,7 @@ def test_dispatcher_generator_that_returns_several_values(declare: Declare, call
 
 
 def test_dispatcher_generator_runs_in_the_context_of_its_call(
-    app: Flask, declare: Declare, call: Caller
+    app: Flask, call: Caller, declare: Declare
 ) -> None:
     ended: list[Any] = []
     app.teardown_appcontext(lambda error: ended.append(g.pop("mark", None)))
@@ -134,11 +134,8 @@ def test_dispatcher_generator_runs_in_the_context_of_its_call(
     assert not has_app_context()
 
 
-def test_dispatcher_generator_of_a_route_has_its_request(
-    app: Flask, wamp: WAMP, call: Caller
-) -> None:
-    @app.get("/count/<int:n>")
-    @wamp.callee
+def test_dispatcher_generator_of_a_route_has_its_request(view: View, call: Caller) -> None:
+    @view("/count/<int:n>")
     def count(n: int) -> Iterator[Any]:
         yield [request.method, request.path, n]
         yield has_request_context()
@@ -146,9 +143,8 @@ def test_dispatcher_generator_of_a_route_has_its_request(
     assert call("count", 3) == [["CALL", "/count/3", 3], True]
 
 
-def test_dispatcher_generator_with_a_status(app: Flask, wamp: WAMP, call: Caller) -> None:
-    @app.get("/count")
-    @wamp.callee
+def test_dispatcher_generator_with_a_status(view: View, call: Caller) -> None:
+    @view("/count")
     def count() -> Any:
         return (n for n in range(2)), 201
 
@@ -156,7 +152,7 @@ def test_dispatcher_generator_with_a_status(app: Flask, wamp: WAMP, call: Caller
 
 
 def test_dispatcher_generator_that_fails_midway(
-    declare: Declare, app: Flask, call: Caller, caplog: pytest.LogCaptureFixture
+    app: Flask, call: Caller, declare: Declare, caplog: pytest.LogCaptureFixture
 ) -> None:
     parts: list[Any] = []
     ended = []
@@ -180,7 +176,7 @@ def test_dispatcher_generator_that_fails_midway(
 
 
 def test_dispatcher_generator_that_raises_what_is_declared(
-    wamp: WAMP, declare: Declare, app: Flask, call: Caller
+    wamp: WAMP, call: Caller, declare: Declare
 ) -> None:
     @wamp.error("com.shop.no_stock")
     class NoStock(Exception):
@@ -198,7 +194,7 @@ def test_dispatcher_generator_that_raises_what_is_declared(
 
 
 def test_dispatcher_generator_with_a_part_that_cannot_travel(
-    declare: Declare, app: Flask, call: Caller
+    app: Flask, call: Caller, declare: Declare
 ) -> None:
     ended: list[bool] = []
     parts: list[Any] = []
@@ -248,7 +244,7 @@ def test_dispatcher_generator_whose_caller_is_gone_is_closed(app: Flask, declare
 
 
 def test_dispatcher_generator_for_a_list_ends_when_the_call_is_canceled(
-    declare: Declare, call: Caller
+    call: Caller, declare: Declare
 ) -> None:
     taken = []
 
@@ -265,7 +261,7 @@ def test_dispatcher_generator_for_a_list_ends_when_the_call_is_canceled(
 
 
 def test_dispatcher_generator_whose_list_is_too_long(
-    declare: Declare, app: Flask, call: Caller, monkeypatch: pytest.MonkeyPatch
+    call: Caller, declare: Declare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who takes progressive results may have any number of them."""
     monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
@@ -289,7 +285,7 @@ def test_dispatcher_generator_whose_list_is_too_long(
 
 @pytest.mark.parametrize(("last", "fits"), [(96, True), (97, False)])
 def test_dispatcher_generator_whose_last_value_is_counted(
-    declare: Declare, call: Caller, monkeypatch: pytest.MonkeyPatch, last: int, fits: bool
+    call: Caller, declare: Declare, monkeypatch: pytest.MonkeyPatch, last: int, fits: bool
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
 
@@ -310,7 +306,7 @@ def test_dispatcher_other_iterators_are_no_generators(wamp: WAMP, call: Caller) 
     assert call.error("com.shop.count").uri == "wamp.error.invalid_payload"
 
 
-def test_dispatcher_value_is_no_part(declare: Declare, call: Caller) -> None:
+def test_dispatcher_value_is_no_part(call: Caller, declare: Declare) -> None:
     @declare
     def add() -> list[int]:
         return [1, 2]
@@ -371,7 +367,7 @@ def signals(app: Flask) -> Iterator[Signals]:
         yield signals
 
 
-def test_dispatcher_signals_of_a_result(declare: Declare, call: Caller, signals: Signals) -> None:
+def test_dispatcher_signals_of_a_result(call: Caller, declare: Declare, signals: Signals) -> None:
     @declare
     def add() -> int:
         signals.seen.append("view")
@@ -441,9 +437,7 @@ def test_dispatcher_signals_of_an_exit(wamp: WAMP, call: Caller, signals: Signal
     assert signals.seen[1][3][1] == error.uri
 
 
-def test_dispatcher_signals_of_one_application_are_not_the_others(
-    app: Flask, signals: Signals
-) -> None:
+def test_dispatcher_signals_of_one_application_are_not_the_others(signals: Signals) -> None:
     other = Flask("other")
     WAMP(other).callee("add")(lambda: 1)
     assert Caller(other)("add") == 1
