@@ -30,6 +30,7 @@ SUFFIX := $(call digest,pyproject.toml constraints.txt)
 STAMPS := $(VENV)/.stamps
 RUNTIME := $(STAMPS)/runtime-$(SUFFIX)
 DEV := $(STAMPS)/dev-$(SUFFIX)
+MUTMUT := $(STAMPS)/mutants-$(SUFFIX)
 WAMPY := $(VENV_WAMPY)/.stamps/wampy-$(call digest,constraints-wampy.txt)
 NAMEKO := $(VENV_NAMEKO)/.stamps/nameko-$(call digest,constraints-nameko.txt)
 
@@ -96,6 +97,14 @@ pytest: $(DEV) $(WAMPY) $(NAMEKO) $(VENDOR) $(NODE_MODULES)
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
 	  $(PY) -m pytest $(PYTEST) $(ARGS)
 
+# From scratch, since mutmut keeps a mutant that survived as it was, whatever the tests say by now; and in the same
+# order each time. `mutmut results` then lists those that survived, `mutmut show NAME` shows one.
+.PHONY: mutants
+mutants: $(MUTMUT) ## count the mistakes that the unit tests notice; ARGS="flask_wamp.uris*" is one module
+	@rm -rf mutants
+	@PYTHONHASHSEED=0 $(VENV)/bin/mutmut run $(ARGS)
+	@$(VENV)/bin/mutmut results --all true | sed -nE 's/^ +([a-z_.]+)\.x.*: /\1 /p' | sort | uniq -c
+
 .PHONY: check
 check: check-format check-lint check-types check-imports check-constraints ## run every check but the tests
 
@@ -132,7 +141,8 @@ bench: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
 
 .PHONY: clean
 clean: ## remove what make has made
-	@rm -rf .venv .venv-wampy .venv-nameko build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-wampy .venv-nameko build dist mutants \
+	  .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@rm -rf flask_app/static/vendor
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -151,6 +161,11 @@ $(RUNTIME):
 $(DEV): | $(RUNTIME)
 	@echo "Installing the development and test tools into $(VENV)"
 	@$(PIP) --group dev --group test
+	@touch $@
+
+$(MUTMUT): | $(DEV)
+	@echo "Installing mutmut into $(VENV)"
+	@$(PIP) --group mutants
 	@touch $@
 
 $(STAMPS)/node-js-$(SUFFIX): | $(RUNTIME)
