@@ -92,7 +92,7 @@ test-slow: pytest
 pytest: $(DEV) $(WAMPY) $(NAMEKO) $(VENDOR) $(NODE_MODULES)
 	@if [ -z "$(CHROMIUM)" ]; then \
 	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
-	@PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
+	@PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
 	  NAMEKO_PYTHON="$(abspath $(VENV_NAMEKO)/bin/python)" \
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
 	  $(PY) -m pytest $(PYTEST) $(ARGS)
