@@ -12,6 +12,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 VENV_WAMPY ?= .venv-wampy
+VENV_NAMEKO ?= .venv-nameko
 PORT ?= 8080
 # More arguments for pytest or the benchmarks: make test ARGS="-k poll"
 ARGS ?=
@@ -32,7 +33,9 @@ SUFFIX := $(call digest,pyproject.toml constraints.txt)
 STAMPS := $(VENV)/.stamps
 RUNTIME := $(STAMPS)/runtime-$(SUFFIX)
 DEV := $(STAMPS)/dev-$(SUFFIX)
+MUTMUT := $(STAMPS)/mutants-$(SUFFIX)
 WAMPY := $(VENV_WAMPY)/.stamps/wampy-$(call digest,constraints-wampy.txt)
+NAMEKO := $(VENV_NAMEKO)/.stamps/nameko-$(call digest,constraints-nameko.txt)
 
 VENDOR := flask_app/static/vendor/wampy.min.js
 VENDOR_STAMP := build/js/.vendor-$(WAMPY_JS_VERSION)
@@ -89,12 +92,21 @@ test-slow: PYTEST := -m slow --timeout 600
 test-slow: pytest
 
 .PHONY: pytest
-pytest: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES)
+pytest: $(DEV) $(WAMPY) $(NAMEKO) $(VENDOR) $(NODE_MODULES)
 	@if [ -z "$(CHROMIUM)" ]; then \
 	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
-	@PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
+	@PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
+	  NAMEKO_PYTHON="$(abspath $(VENV_NAMEKO)/bin/python)" \
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
 	  $(PY) -m pytest $(PYTEST) $(ARGS)
+
+# From scratch, since mutmut keeps a mutant that survived as it was, whatever the tests say by now; and in the same
+# order each time. `mutmut results` then lists those that survived, `mutmut show NAME` shows one.
+.PHONY: mutants
+mutants: $(MUTMUT) ## count the mistakes that the unit tests notice; ARGS="flask_wamp.uris*" is one module
+	@rm -rf mutants
+	@PYTHONHASHSEED=0 $(VENV)/bin/mutmut run $(ARGS)
+	@$(VENV)/bin/mutmut results --all true | sed -nE 's/^ +([a-z_.]+)\.x.*: /\1 /p' | sort | uniq -c
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-constraints ## run every check but the tests
@@ -133,7 +145,8 @@ bench: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
 
 .PHONY: clean
 clean: ## remove what make has made
-	@rm -rf .venv .venv-wampy build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-wampy .venv-nameko build dist mutants \
+	  .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@rm -rf flask_app/static/vendor
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -153,6 +166,11 @@ $(DEV): | $(RUNTIME)
 	@$(PIP) --group dev --group test
 	@touch $@
 
+$(MUTMUT): | $(DEV)
+	@echo "Installing mutmut into $(VENV)"
+	@$(PIP) --group mutants
+	@touch $@
+
 $(STAMPS)/node-js-$(SUFFIX): | $(RUNTIME)
 	@echo "No npm here: installing Node.js into $(VENV)"
 	@$(PIP) --group node-js
@@ -166,6 +184,14 @@ $(WAMPY):
 	@echo "Installing the peer wampy into $(VENV_WAMPY)"
 	@$(VENV_WAMPY)/bin/python -m pip install -qq --constraint constraints-wampy.txt pip
 	@$(VENV_WAMPY)/bin/python -m pip install -qq --constraint constraints-wampy.txt wampy
+	@touch $@
+
+# A separate environment too, without the dependencies that the packages name: see its constraints.
+$(NAMEKO):
+	$(call make-venv,$(VENV_NAMEKO))
+	@rm -f $(@D)/*
+	@echo "Installing the peer nameko-wamp into $(VENV_NAMEKO)"
+	@$(VENV_NAMEKO)/bin/python -m pip install -qq --no-deps --requirement constraints-nameko.txt
 	@touch $@
 
 # The browser's file is one of the package's, without the packages it depends on.

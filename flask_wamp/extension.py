@@ -18,6 +18,7 @@ from .declare.namespace import Namespace, Namespaces
 from .declare.registry import Registry
 from .errors import DeclarationError, SetupError
 from .serve import typed_views
+from .serve.responses import let_views_return_results
 from .signals import SessionInfo
 from .state import State, state_of
 
@@ -58,6 +59,7 @@ class WAMP(Namespaces):
         state = State(app, self._registry, config, _background_link)
         app.extensions["wamp"] = state
         app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class, state.client)
+        let_views_return_results(app)
         outbox.init_app(app)
         typed_views.init_app(app, self._registry)
         self._apps.add(app)

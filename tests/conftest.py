@@ -6,10 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 import pytest
 from flask import has_app_context
+from xdist.scheduler import LoadScopeScheduling
+
+from flask_wamp.node import CrossbarNode
 
 # A shell lets what it runs in the background ignore interrupts, and children inherit that: the
 # programs of these tests would not end as they do for a person.
@@ -19,8 +23,64 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 #: Seconds that what a test has ended gets to be gone.
 GRACE = 2.0
 POLL_INTERVAL = 0.01
+#: Where the project's node is used, ``crossbar_node``. The rest of tests/node uses ``peers_node``,
+PROJECT_NODE = (
+    "tests/app/test_node.py",
+    "tests/browser/",
+    "tests/node/test_configurations.py",
+    "tests/node/test_failures.py",
+)
+#: but for the files whose nodes are theirs alone.
+OWN_NODES = ("tests/node/test_history.py", "tests/node/test_lifecycle.py")
 #: Threads that live as long as the process: the reactor's, and those in which it resolves names.
 LASTING_THREADS = ("flask-wamp reactor", "PoolThread-twisted.internet.reactor-")
+
+
+class NodeScheduling(LoadScopeScheduling):
+    """Gives the files that share a node to one worker, and each of the others to any.
+
+    A node's start costs the processor more than most files do. (The ``loadgroup`` of xdist 3.8
+    has no effect under pytest 9.2: it writes its groups where pytest does not look any more.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str) -> str:
+    """Return the shared node that the file of a test uses or, where it uses none, the file."""
+    file = nodeid.partition("::")[0]
+    if file.startswith(PROJECT_NODE):
+        return "crossbar_node"
+    return "peers_node" if file.startswith("tests/node/") and file not in OWN_NODES else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> NodeScheduling:
+    """Let this suite's tests be shared out so that few nodes are started."""
+    return NodeScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that would start a shared node once more than the tables above know of."""
+    for item in items:
+        for node in {"peers_node", "crossbar_node"}.intersection(getattr(item, "fixturenames", ())):
+            if scope_of(item.nodeid) != node:
+                raise pytest.UsageError(f"{item.nodeid} uses {node}: see scope_of() in {__file__}")
+
+
+@pytest.fixture(scope="session")
+def _polls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the polls of the nodes out of the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASK_DATABASE", str(tmp_path_factory.mktemp("polls") / "polls.sqlite"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def crossbar_node(_polls: None, crossbar_node: CrossbarNode) -> CrossbarNode:
+    """Run the project's node, with a database of the tests' own."""
+    return crossbar_node
 
 
 @dataclass(frozen=True)

@@ -74,14 +74,6 @@ def publish_message(
     return msg
 
 
-def result_of(msg: message.Result) -> Any:
-    """Return what a result says: the one value, or a :class:`~flask_wamp.CallResult`."""
-    args, kwargs = msg.args or (), msg.kwargs
-    if kwargs or len(args) > 1:
-        return CallResult(tuple(args), kwargs or {})
-    return args[0] if args else None
-
-
 def send_error(error: Exception) -> Exception:
     if isinstance(error, TransportLost):
         return NotConnected("the message could not be sent: the transport was lost")

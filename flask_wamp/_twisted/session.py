@@ -17,10 +17,11 @@ from autobahn.wamp.types import CloseDetails
 from ..call.options import Options
 from ..declare.declared import Procedure, Subscription
 from ..errors import INVALID_PAYLOAD, ApplicationError, NotConnected, RemoteError
+from ..results import result_value
 from .engine.sessions import EngineSession
 from .flow import FLOW
 from .heads import Unreadable
-from .messages import call_message, payload_of, publish_message, result_of, send_error, unfit_uri
+from .messages import call_message, payload_of, publish_message, send_error, unfit_uri
 from .replies import Reply, StreamReply
 
 NO_OPTIONS = Options()
@@ -213,7 +214,7 @@ class Session(EngineSession):
             error = RemoteError.from_uri(INVALID_PAYLOAD, [text])
             self._settle(msg.request, lambda reply: reply.fail(error))
             return
-        value = result_of(msg)
+        value = result_value(msg.args or (), msg.kwargs)
         if msg.progress:
             self._replies[msg.request].part(value)
         else:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from ..context import METHOD
 from ..errors import ApplicationError
+from ..results import CallResult
 from .arguments import Arguments, invalid_argument, invalid_arguments
 from .responses import decoded, needs_response, response_error, split
 from .routes import Route
@@ -116,6 +117,9 @@ class CallPipeline:
             if response.status_code >= 300:
                 raise response_error(response, value, failure, guarded)
             body = split(value)[0]
+            if isinstance(body, tuple) and body and isinstance(body[0], CallResult):
+                # With headers, which are for HTTP alone.
+                body = body[0]
             if not untouched or needs_response(body):
                 body = decoded(response)
             return complete(body)

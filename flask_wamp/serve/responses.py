@@ -1,13 +1,16 @@
 """What a view returned, a value or a response, as what travels back to a caller."""
 
 from collections.abc import Iterator
+from functools import wraps
 from inspect import isgenerator
 from typing import Any
 
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from ..errors import NOT_AUTHORIZED, ApplicationError
+from ..results import CallResult
 from .statuses import http_error, status_error
 
 
@@ -83,3 +86,22 @@ def response_error(
         return http_error(value)
     description = failure.description if isinstance(failure, HTTPException) else None
     return _body_error(status, decoded(response), description)
+
+
+def let_views_return_results(app: Flask) -> None:
+    """Let the views of *app* return a :class:`~flask_wamp.CallResult` over HTTP: it is JSON.
+
+    Flask makes every response in ``make_response``: of views, of what stands before them, of error
+    handlers.
+    """
+    make_response = app.make_response
+
+    @wraps(make_response)
+    def make(rv: Any) -> Any:
+        body = rv[0] if isinstance(rv, tuple) and rv else rv
+        if isinstance(body, CallResult):
+            json = {"args": body.args, "kwargs": body.kwargs}
+            rv = json if rv is body else (json, *rv[1:])
+        return make_response(rv)
+
+    app.make_response = make  # type: ignore[method-assign]

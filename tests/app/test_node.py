@@ -3,43 +3,45 @@
 import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flask_wamp.node import CrossbarNode
 
-from .conftest import ROOT, program
+from .conftest import SEASONS, program
 
 LIMIT = 60.0
 WRONG_QUESTION = "The question has to be text of 1 to 200 characters."
 
 
-def vote_over_http(url: str) -> int:
+def post(url: str, **body: object) -> Any:
     request = urllib.request.Request(
-        f"{url}polls/1/votes",
-        json.dumps({"choice": 1}).encode(),
-        {"Content-Type": "application/json"},
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=LIMIT) as response:
-        total: int = json.load(response)["total"]
-        return total
+        return json.load(response)
 
 
 @pytest.mark.node
-def test_two_hundred_votes_over_http_and_wamp_at_once(tmp_path: Path) -> None:
+def test_two_hundred_votes_over_http_and_wamp_at_once(crossbar_node: CrossbarNode) -> None:
     """A hundred of each; every one is counted, answered and published once."""
-    node = CrossbarNode(
-        ROOT / ".crossbar" / "config.json", env={"FLASK_DATABASE": str(tmp_path / "polls.sqlite")}
-    )
-    with node, program("wamp_voters", node.backend_url, 100) as voters:
+    url = crossbar_node.url
+    poll = post(f"{url}polls", question="Which season?", choices=list(SEASONS))
+    choices = [choice["id"] for choice in poll["choices"]]
+
+    def vote_over_http(_number: int) -> int:
+        total: int = post(f"{url}polls/{poll['id']}/votes", choice=choices[0])["total"]
+        return total
+
+    with program("wamp_voters", crossbar_node.backend_url, 100, poll["id"], *choices) as voters:
         assert voters.stdout is not None
         assert voters.stdin is not None
         said_ready = voters.stdout.readline()
         with ThreadPoolExecutor(100) as threads:
             voters.stdin.write("go\n")
             voters.stdin.flush()
-            over_http = list(threads.map(vote_over_http, [node.url] * 100))
+            over_http = list(threads.map(vote_over_http, range(100)))
         out, errors = voters.communicate(timeout=LIMIT)
 
     assert (said_ready, errors, voters.returncode) == ("ready\n", "", 0)
@@ -50,10 +52,10 @@ def test_two_hundred_votes_over_http_and_wamp_at_once(tmp_path: Path) -> None:
     assert said["complete"]
     assert sorted(said["published"]) == everyone
     assert said["refused"] == {
-        "unknown": ["wamp.error.not_found", "There is no poll 99."],
+        "unknown": ["wamp.error.not_found", "There is no poll 1000000."],
         "empty": ["wamp.error.invalid_argument", WRONG_QUESTION],
         "long": ["wamp.error.invalid_argument", WRONG_QUESTION],
     }
     # Of the calls 25 went to each choice, and all of the requests to the first.
     text = "Spring leads with 63 % of 200 votes."
-    assert said["summary"] == {"poll": 1, "text": text, "votes_seen": 200}
+    assert said["summary"] == {"poll": poll["id"], "text": text, "votes_seen": 200}

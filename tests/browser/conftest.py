@@ -1,4 +1,4 @@
-"""Chromium, and a node whose polls are those of the tests alone."""
+"""Chromium, and polls on the project's node."""
 
 import json
 import os
@@ -58,18 +58,6 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="package")
-def poll_node(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNode]:
-    """Run the project's node, with a database of its own."""
-    with make_node(tmp_path_factory.mktemp("polls") / "polls.sqlite") as node:
-        yield node
-
-
-def make_node(database: Path) -> CrossbarNode:
-    """Return the project's node, not yet started; the developer's own polls stay untouched."""
-    return CrossbarNode(ROOT / ".crossbar" / "config.json", env={"FLASK_DATABASE": str(database)})
-
-
 def post(node: CrossbarNode, path: str, **body: object) -> dict[str, Any]:
     """Send JSON over HTTP, as a program does, and return what it answers."""
     request = urllib.request.Request(
@@ -101,8 +89,8 @@ class Poll:
 
 
 @pytest.fixture
-def poll(poll_node: CrossbarNode) -> Poll:
-    return Poll(poll_node, "What do you drink?", ["Tea", "Coffee", "Water"])
+def poll(browser: Browser, crossbar_node: CrossbarNode) -> Poll:
+    return Poll(crossbar_node, "What do you drink?", ["Tea", "Coffee", "Water"])
 
 
 class Visitor:

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from flask_app import db, polls
 from flask_wamp.node import CrossbarNode
 
-from .conftest import Poll, Visitor, Welcome, make_node
+from .conftest import ROOT, Poll, Visitor, Welcome
 
 pytestmark = pytest.mark.browser
 
@@ -193,7 +193,8 @@ def test_page_without_a_router_says_so_and_catches_up_later(
     """With a node of its own: the test ends what it starts."""
     visitor.expected = NO_ROUTER
     database = tmp_path / "polls.sqlite"
-    with make_node(database) as node:
+    configuration = ROOT / ".crossbar" / "config.json"
+    with CrossbarNode(configuration, env={"FLASK_DATABASE": str(database)}) as node:
         poll = Poll(node, "Does it come again?", ["Yes", "No"])
         page = live(visitor.open(poll.url))
         vote_button(page, "Yes").click()
@@ -513,9 +514,9 @@ def tab_to(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 360, 1200])
-def test_page_fits_the_width(welcome: Welcome, poll_node: CrossbarNode, width: int) -> None:
+def test_page_fits_the_width(welcome: Welcome, crossbar_node: CrossbarNode, width: int) -> None:
     """Texts without a place to break included; nothing scrolls sideways, and buttons are large."""
-    long = Poll(poll_node, "W" * 200, ["M" * 100, "ordinary words " * 6, "c"])
+    long = Poll(crossbar_node, "W" * 200, ["M" * 100, "ordinary words " * 6, "c"])
     long.vote("c")
     visitor = welcome(viewport={"width": width, "height": 740})
     visitor.expected = REFUSED
@@ -529,7 +530,7 @@ def test_page_fits_the_width(welcome: Welcome, poll_node: CrossbarNode, width: i
         assert box["height"] >= 44
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
-    page.goto(f"{poll_node.url}?poll={10**18}")
+    page.goto(f"{crossbar_node.url}?poll={10**18}")
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 

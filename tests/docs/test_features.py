@@ -1,15 +1,13 @@
 """The table of features: none is left out, and the tests that it names are there."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "wamp-features.md").read_text()
-ROW = re.compile(r"^\| (?!feature |---)(.+?) \| (.+) \| (.+?) \|$", re.MULTILINE)
-ROWS = {name.strip("`"): (spelling, test) for name, spelling, test in ROW.findall(PAGE)}
+from .tables import is_there, rows_of
+
+FOUND = rows_of("wamp-features.md")
+ROWS = {name.strip("`"): (spelling, test) for name, spelling, test in FOUND}
 
 #: What the WAMP specification has, by its own names where there are such.
 FEATURES = """
@@ -44,7 +42,7 @@ def names(listed: str) -> set[str]:
 
 def test_no_feature_is_left_out() -> None:
     assert names(FEATURES) - ROWS.keys() == set()
-    assert len(ROW.findall(PAGE)) == len(ROWS)
+    assert len(FOUND) == len(ROWS)
 
 
 @pytest.mark.parametrize("feature", ROWS)
@@ -54,10 +52,7 @@ def test_feature_names_a_test_that_is_there(feature: str) -> None:
         excuses = "Crossbar.io 26.10.1", "configuration"
         assert any(excuse in spelling for excuse in excuses)
         return
-    path, _, function = test.strip("`").partition("::")
-    tree = ast.parse((ROOT / path).read_text())
-    found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert function in found
+    assert is_there(test)
 
 
 def test_what_the_router_lacks_is_marked() -> None:

@@ -14,12 +14,9 @@ from .support import APPS, Peer, connected, node_config
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _environment(_polls: None) -> None:
     """Start the reactor of the Autobahn peers, and keep the polls out of the checkout."""
     running_reactor()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FLASK_DATABASE", str(tmp_path_factory.mktemp("polls") / "polls.sqlite"))
-        yield
 
 
 @pytest.fixture(scope="session")

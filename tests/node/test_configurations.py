@@ -1,5 +1,6 @@
 """The repository's configurations: each passes Crossbar's check, starts and serves."""
 
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,23 @@ import pytest
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.command import crossbar_command
 
-from .support import CONFIGURATIONS, LIMIT, ROOT, Peer, connected, error_of, http, wait_until
+from .support import (
+    CALL,
+    CONFIGURATIONS,
+    ERROR,
+    LIMIT,
+    RESULT,
+    ROOT,
+    SUBSCRIBE,
+    SUBSCRIBED,
+    Peer,
+    RawPeer,
+    connected,
+    error_of,
+    http,
+    raw_peer,
+    wait_until,
+)
 
 pytestmark = pytest.mark.node
 
@@ -30,7 +47,7 @@ def guest_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNod
     ids=["single_node", "guest"],
     scope="module",
 )
-def node(request: pytest.FixtureRequest) -> CrossbarNode:
+def node(crossbar_node: CrossbarNode, request: pytest.FixtureRequest) -> CrossbarNode:
     """Give one node after the other."""
     found: CrossbarNode = request.getfixturevalue(request.param)
     return found
@@ -41,8 +58,9 @@ def test_every_configuration_is_started_here() -> None:
     assert DEFAULT.resolve() == CONFIGURATIONS / "single_node.json"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
-def test_check_passes(path: Path, tmp_path: Path) -> None:
+def test_check_passes(tmp_path: Path) -> None:
+    """A node that starts, as the other one does here, has checked its configuration itself."""
+    path = CONFIGURATIONS / "guest.json"
     checked = subprocess.run(
         [crossbar_command(), "check", "--cbdir", str(tmp_path), "--config", str(path)],
         capture_output=True,
@@ -102,6 +120,52 @@ def test_errors_are_clear_over_both(node: CrossbarNode) -> None:
     answer = http(f"{node.url}polls/1/votes", {"choice": -1})
     assert answer.status == 400
     assert "no choice -1" in answer.json["error"]
+
+
+def test_socket_is_for_the_nodes_user_alone(node: CrossbarNode) -> None:
+    path = Path(node.directory) / "router.sock"
+    assert path.is_socket()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(node.directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example:8080", "http://evil.example", "null", "http://127.0.0.1:1", "file://"],
+)
+def test_origin_of_another_site_is_refused(node: CrossbarNode, origin: str) -> None:
+    with pytest.raises(ConnectionRefusedError) as raised:
+        RawPeer(node.ws_url, origin=origin)
+    assert "403" in str(raised.value) or "400" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://127.0.0.1:{}", "http://localhost:{}", "ws://127.0.0.1:{}", None],
+    ids=["127.0.0.1", "localhost", "Python wampy", "none"],
+)
+def test_origin_of_the_page_is_accepted(node: CrossbarNode, origin: str | None) -> None:
+    peer = RawPeer(node.ws_url, origin=origin and origin.format(node.port))
+    try:
+        assert peer.join() > 0
+        assert peer.request([CALL, 1, {}, "com.example.polls.results", [1]])[0] == RESULT
+    finally:
+        peer.close()
+
+
+def test_message_over_1_mib_is_refused_and_the_node_lives(node: CrossbarNode) -> None:
+    peer = RawPeer(node.ws_url)
+    peer.join()
+    peer.send([CALL, 1, {}, "com.example.polls.results", ["x" * (1 << 20)]])
+    code, _reason = peer.closed.result(10)
+    assert code != 1000
+    assert peer.messages.empty()
+    with raw_peer(node.ws_url) as other:
+        # Half of the limit passes.
+        answer = other.request([CALL, 1, {}, "com.example.polls.results", ["x" * (1 << 19)]])
+        assert answer[0] == ERROR
+        assert other.request([SUBSCRIBE, 2, {}, "com.example.polls.created"])[0] == SUBSCRIBED
+    assert http(node.url).status == 200
 
 
 @pytest.mark.slow

@@ -1,106 +1,97 @@
 """A node that is not able to serve ends, and its log names what failed."""
 
-import contextlib
-import signal
+import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flask_wamp.node import CrossbarNode, NodeError
+from flask_wamp.node import CrossbarNode, free_port
+from flask_wamp.node.command import crossbar_command
+from flask_wamp.node.configuration import on_port
 from flask_wamp.node.process import READY
 
-from .support import APPS, discard, node_config, python
+from .support import APPS, Program, node_config, python
 
 pytestmark = pytest.mark.node
 
 
-def without_socket() -> dict[str, Any]:
-    """Return a configuration whose views connect to a Unix socket that is not there."""
-    config = node_config(web=f"{APPS}.sessions.LoneWeb", views=[f"{APPS}.sessions.Views"])
-    transport = config["workers"][1]["components"][0]["transport"]
-    transport["endpoint"]["path"] = "nowhere.sock"
+def views_alone(name: str, socket: str) -> dict[str, Any]:
+    """Return a configuration of one container, whose views connect to *socket*."""
+    config = node_config(web=None, views=[f"{APPS}.sessions.{name}"])
+    del config["workers"][0]
+    config["workers"][0]["components"][0]["transport"]["endpoint"]["path"] = socket
     return config
 
 
-def broken_node(web: str, *views: str, wsgi: str = f"{APPS}.service") -> dict[str, Any]:
-    """Return a configuration with these components."""
-    return node_config(
-        web=f"{APPS}.sessions.{web}",
+def with_web(name: str, *views: str) -> dict[str, Any]:
+    """Return a configuration of a router and, where there are *views*, a container."""
+    config = node_config(
+        web=f"{APPS}.sessions.{name}",
         views=[f"{APPS}.sessions.{name}" for name in views],
-        wsgi=wsgi,
+        wsgi=f"{APPS}.twin",
     )
+    return on_port(config, free_port())
 
 
-#: Name → configuration, and what the log has to say.
-CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+#: Name → what the log has to say.
+CASES: Mapping[str, tuple[str, ...]] = {
     "views that fail at import": (
-        broken_node("LoneWeb", "BrokenViews"),
-        [
-            "BrokenViews",
-            "cannot load the Flask application 'tests.node.apps.broken:app'",
-            "RuntimeError: the database of this application is gone",
-        ],
+        "BrokenViews",
+        "cannot load the Flask application 'tests.node.apps.broken:app'",
+        "RuntimeError: the database of this application is gone",
     ),
     "views with a procedure that is taken": (
-        broken_node("TwinWeb", "Views", "Twin", wsgi=f"{APPS}.twin"),
-        ["Twin: the router refused", "'com.test.add'", "procedure_already_exists"],
+        "Twin: the router refused",
+        "'com.test.add'",
+        "procedure_already_exists",
     ),
     # Crossbar connects before it makes the session, so the words are Crossbar's.
     "views without a socket": (
-        without_socket(),
-        ["could not connect container component to router", "No such file or directory"],
+        "could not connect container component to router",
+        "No such file or directory",
     ),
     "a web application whose module is missing": (
-        broken_node("MissingWeb"),
-        [
-            "MissingWeb",
-            "cannot load the Flask application 'tests.node.apps.not_there:app'",
-            "No module named 'tests.node.apps.not_there'",
-        ],
+        "MissingWeb",
+        "cannot load the Flask application 'tests.node.apps.not_there:app'",
+        "No module named 'tests.node.apps.not_there'",
     ),
 }
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a node ended; *code* is None where it did not."""
-
-    code: int | None
-    log: str
-
-
-def run(config: dict[str, Any]) -> Ended:
-    """Start a node, and return how it ended."""
-    node = CrossbarNode(config, timeout=60)
-    try:
-        with contextlib.suppress(NodeError):
-            node.start()
-        assert node.process is not None
-        # What start() gave up on it has killed.
-        code = node.process.poll()
-        return Ended(None if code == -signal.SIGKILL else code, node.log)
-    finally:
-        discard(node)
-
-
 @pytest.fixture(scope="module")
-def ended() -> dict[str, Ended]:
-    """Start all nodes, a few at once, and give how each ended."""
-    with ThreadPoolExecutor(3) as threads:
-        outcomes = threads.map(run, [config for config, _ in CASES.values()])
-        return dict(zip(CASES, outcomes, strict=True))
+def ended(
+    crossbar_node: CrossbarNode, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, tuple[int, str]]:
+    """Start a node for each case, a few at once, and give each one's exit code and log."""
+    router = str(crossbar_node.directory / "router.sock")
+    configs = [
+        views_alone("BrokenViews", router),
+        # The web side has a peer for each of its procedures here, and is not ready all the same.
+        with_web("TwinWeb", "Views", "Twin"),
+        views_alone("Views", "nowhere.sock"),
+        with_web("MissingWeb"),
+    ]
+
+    def run(config: dict[str, Any]) -> tuple[int, str]:
+        directory: Path = tmp_path_factory.mktemp("node")
+        (directory / "config.json").write_text(json.dumps(config))
+        with Program(crossbar_command(), "start", "--cbdir", str(directory)) as node:
+            return node.wait(timeout=60), node.output
+
+    with ThreadPoolExecutor(2) as threads:
+        return dict(zip(CASES, threads.map(run, configs), strict=True))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_node_ends_and_names_what_failed(ended: dict[str, Ended], case: str) -> None:
-    outcome = ended[case]
-    assert READY not in outcome.log
-    assert outcome.code is not None, outcome.log
-    assert outcome.code > 0, outcome.log
-    for text in CASES[case][1]:
-        assert text in outcome.log
+def test_node_ends_and_names_what_failed(ended: Mapping[str, tuple[int, str]], case: str) -> None:
+    code, log = ended[case]
+    assert code > 0, log
+    assert READY not in log
+    for text in CASES[case]:
+        assert text in log
 
 
 def test_guest_that_is_refused_ends_with_a_message(crossbar_node: CrossbarNode) -> None:

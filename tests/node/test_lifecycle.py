@@ -4,8 +4,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,6 @@ from .support import (
 )
 
 pytestmark = pytest.mark.node
-
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 
 
 def service_node() -> CrossbarNode:
@@ -102,19 +101,21 @@ def test_stop_while_an_http_view_sleeps(nodes: list[CrossbarNode]) -> None:
 
 
 def test_lost_router_raises_at_once_and_comes_back(
-    nodes: list[CrossbarNode], make_app: MakeApp
+    nodes: list[CrossbarNode], request: pytest.FixtureRequest
 ) -> None:
     """Over both ways in: a call in flight, calls meanwhile, and serving after the restart."""
     node = nodes[2]
-    trusted = make_app("trusted", WAMP_URL=trusted_url(node), WAMP_TIMEOUT=60)
-    socket = make_app("socket", WAMP_URL=node.backend_url, WAMP_TIMEOUT=60)
-    for app, wamp in (trusted, socket):
-        wamp.callee(f"com.here.{app.name}")(len)
-        wamp.start(app)
+    urls = {"trusted": trusted_url(node), "socket": node.backend_url}
     clients = {}
-    for app, _ in (trusted, socket):
+    for name, url in urls.items():
+        app = Flask(name)
+        app.config.from_mapping(WAMP_URL=url, WAMP_TIMEOUT=60)
+        wamp = WAMP(app)
+        request.addfinalizer(partial(wamp.stop, app))
+        wamp.callee(f"com.here.{name}")(len)
+        wamp.start(app)
         with app.app_context():
-            clients[app.name] = g.wampy
+            clients[name] = g.wampy
     with ThreadPoolExecutor(2) as threads:
         held = {
             name: threads.submit(client.call, "com.test.hold", name)
@@ -130,10 +131,10 @@ def test_lost_router_raises_at_once_and_comes_back(
             with pytest.raises(NotConnected):
                 held[name].result(LIMIT)
         assert time.monotonic() - killed < 2
-    for app, client in ((trusted[0], clients["trusted"]), (socket[0], clients["socket"])):
+    for name, url in urls.items():
         called = time.monotonic()
-        with pytest.raises(NotConnected, match=app.config["WAMP_URL"]):
-            client.call("com.test.add", 1, 2)
+        with pytest.raises(NotConnected, match=url):
+            clients[name].call("com.test.add", 1, 2)
         assert time.monotonic() - called < 2
 
     node.start()
@@ -148,8 +149,6 @@ def test_lost_router_raises_at_once_and_comes_back(
 
         wait_until(served, f"{name} serves again")
         assert client.call("com.test.add", 1, 2) == 3
-    for app, wamp in (trusted, socket):
-        wamp.stop(app)
 
     # The same node then loses its container, and must not go on without its views.
     with connected(node.ws_url) as peer:

@@ -20,6 +20,7 @@ from flask_wamp.crossbar.flow_host import UNSENT
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
+from .programs import Wampy, javascript_wampy
 from .support import (
     CALL,
     CANCEL,
@@ -37,7 +38,6 @@ from .support import (
     settled,
     wait_until,
 )
-from .test_wampy import Wampy, javascript_wampy
 
 pytestmark = pytest.mark.node
 

@@ -1,7 +1,5 @@
 """Who may do what on a node with the repository's configuration."""
 
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,18 +8,11 @@ from autobahn.wamp.exception import ApplicationError
 from flask_wamp.node import CrossbarNode
 
 from .support import (
-    CALL,
-    ERROR,
-    RESULT,
-    SUBSCRIBE,
-    SUBSCRIBED,
     Events,
     Peer,
-    RawPeer,
     connected,
     error_of,
     http,
-    raw_peer,
 )
 
 pytestmark = pytest.mark.node
@@ -130,52 +121,3 @@ def test_backend_is_who_comes_through_the_unix_socket(peers_node: CrossbarNode) 
     assert http(peers_node.url + "wampy", order).json["result"] >= 1
     order = {"call": "com.test.call", "args": ["com.test.who"]}
     assert http(peers_node.url + "wampy", order).json["result"]["authrole"] == "backend"
-
-
-def test_socket_is_for_the_nodes_user_alone(
-    peers_node: CrossbarNode, crossbar_node: CrossbarNode
-) -> None:
-    for node in (peers_node, crossbar_node):
-        path = Path(node.directory) / "router.sock"
-        assert path.is_socket()
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(node.directory.stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize(
-    "origin",
-    ["http://evil.example:8080", "http://evil.example", "null", "http://127.0.0.1:1", "file://"],
-)
-def test_origin_of_another_site_is_refused(crossbar_node: CrossbarNode, origin: str) -> None:
-    with pytest.raises(ConnectionRefusedError) as raised:
-        RawPeer(crossbar_node.ws_url, origin=origin)
-    assert "403" in str(raised.value) or "400" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    "origin",
-    ["http://127.0.0.1:{}", "http://localhost:{}", "ws://127.0.0.1:{}", None],
-    ids=["127.0.0.1", "localhost", "Python wampy", "none"],
-)
-def test_origin_of_the_page_is_accepted(crossbar_node: CrossbarNode, origin: str | None) -> None:
-    peer = RawPeer(crossbar_node.ws_url, origin=origin and origin.format(crossbar_node.port))
-    try:
-        assert peer.join() > 0
-        assert peer.request([CALL, 1, {}, "com.example.polls.results", [1]])[0] == RESULT
-    finally:
-        peer.close()
-
-
-def test_message_over_1_mib_is_refused_and_the_node_lives(crossbar_node: CrossbarNode) -> None:
-    peer = RawPeer(crossbar_node.ws_url)
-    peer.join()
-    peer.send([CALL, 1, {}, "com.example.polls.results", ["x" * (1 << 20)]])
-    code, _reason = peer.closed.result(10)
-    assert code != 1000
-    assert peer.messages.empty()
-    with raw_peer(crossbar_node.ws_url) as other:
-        # Half of the limit passes.
-        answer = other.request([CALL, 1, {}, "com.example.polls.results", ["x" * (1 << 19)]])
-        assert answer[0] == ERROR
-        assert other.request([SUBSCRIBE, 2, {}, "com.example.polls.created"])[0] == SUBSCRIBED
-    assert http(crossbar_node.url).status == 200

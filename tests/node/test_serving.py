@@ -23,6 +23,7 @@ from flask_wamp.node import CrossbarNode
 
 from .apps import serving
 from .conftest import trusted_url
+from .programs import Wampy, javascript_wampy
 from .support import (
     CALL,
     CANCEL,
@@ -35,7 +36,6 @@ from .support import (
     raw_peer,
     wait_until,
 )
-from .test_wampy import Wampy, javascript_wampy
 
 pytestmark = pytest.mark.node
 

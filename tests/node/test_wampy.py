@@ -1,11 +1,6 @@
 """The peers by the name of wampy: the Python client 1.1.0 and wampy.js 8 under Node.js."""
 
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,86 +10,12 @@ from flask_wamp import WAMP, CallResult, RemoteError
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
-from .support import Peer, Program, http, missing_service, wait_until
+from .programs import WAYS, Wampy, javascript_wampy, python_wampy
+from .support import Peer, http, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.wampy]
 
 MakeApp = Callable[..., tuple[Flask, WAMP]]
-PEERS = Path(__file__).parent / "peers"
-
-
-class Wampy:
-    """A wampy program, which takes orders one after another."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._taken: set[int] = set()
-
-    def order(self, do: str, **details: Any) -> dict[str, Any]:
-        """Give an order, and return the answer."""
-        self._program.write(json.dumps({"do": do, **details}))
-        return self._next(lambda told: "event" not in told)
-
-    def call(self, uri: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Call *uri*, and return what the program says about the outcome."""
-        return self.order("call", uri=uri, args=args, kwargs=kwargs)
-
-    def publish(self, topic: str, *args: Any, **kwargs: Any) -> None:
-        """Publish to *topic*."""
-        assert self.order("publish", topic=topic, args=args, kwargs=kwargs) == {"result": None}
-
-    def event(self) -> dict[str, Any]:
-        """Return the next event."""
-        return self._next(lambda told: "event" in told)
-
-    def ready(self) -> None:
-        """Wait until the program has joined, registered and subscribed."""
-        assert self._next(lambda told: True) == {"ready": True}
-
-    def _next(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            for number, line in enumerate(self._program.output.splitlines(keepends=True)):
-                if number in self._taken or not line.startswith("{") or not line.endswith("\n"):
-                    continue
-                told: dict[str, Any] = json.loads(line)
-                if fits(told):
-                    self._taken.add(number)
-                    return told
-            if self._program.process.poll() is not None:
-                pytest.fail(f"the peer has ended:\n{self._program.output}")
-            return None
-
-        found = wait_until(look, "the peer says something")
-        assert found is not None
-        return found
-
-
-@contextmanager
-def python_wampy(url: str, kind: str) -> Iterator[Wampy]:
-    """Run the Python wampy, as a ``peer`` or a ``service``."""
-    executable = os.environ.get("WAMPY_PYTHON", "")
-    if not Path(executable).is_file():
-        missing_service("WAMPY_PYTHON names no Python with wampy: run `make test`")
-    # Nothing of the project is on this one's path.
-    env = {"PYTHONPATH": "", "WAMPY_LOGGING": "0"}
-    with Program(executable, str(PEERS / "wampy_peer.py"), url, kind, env=env) as program:
-        peer = Wampy(program)
-        peer.ready()
-        yield peer
-
-
-@contextmanager
-def javascript_wampy(url: str) -> Iterator[Wampy]:
-    """Run wampy.js under Node.js."""
-    directory = os.environ.get("WAMPY_JS", "")
-    node = shutil.which("node")
-    if node is None or not (Path(directory) / "package.json").is_file():
-        missing_service("no Node.js, or WAMPY_JS names no wampy.js: run `make test`")
-    program = str(PEERS / "wampy_peer.cjs")
-    with Program(node, program, directory, url) as running:
-        peer = Wampy(running)
-        peer.ready()
-        yield peer
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +91,17 @@ def test_python_gets_errors_with_their_uri(python_peer: Wampy) -> None:
     assert python_peer.call("com.test.add", 1, 1) == {"result": 2}
 
 
+def test_python_takes_the_message_of_several_values(python_peer: Wampy, make_app: MakeApp) -> None:
+    app, wamp = make_app()
+
+    @wamp.callee("com.here.several")
+    def several() -> CallResult:
+        return CallResult((1, 2), {"message": "taken", "more": 3})
+
+    wamp.start(app)
+    assert python_peer.call("com.here.several") == {"result": "taken"}
+
+
 def test_python_publishes_to_a_consumer(python_peer: Wampy, anonymous: Peer) -> None:
     """The predecessor's scenario: ``consume`` with ``message=``."""
     told = recorded(
@@ -178,22 +110,57 @@ def test_python_publishes_to_a_consumer(python_peer: Wampy, anonymous: Peer) -> 
     assert told == "spam"
 
 
-def test_python_serves_rpc_of_a_view(
-    peers_node: CrossbarNode, python_service: Wampy, make_app: MakeApp
-) -> None:
+def test_python_publishes_a_message_and_no_more(python_peer: Wampy, anonymous: Peer) -> None:
+    """The ``meta`` that wampy's subscribers get is their own side's: it does not travel."""
+    events = anonymous.subscribe("com.test.of_wampy")
+    python_peer.publish("com.test.of_wampy", message={"spam": [1]})
+    event = events.get()
+    assert (event.args, event.kwargs) == ((), {"message": {"spam": [1]}})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_python_serves_calls(python_service: Wampy, make_app: MakeApp, way: str) -> None:
     """The predecessor's scenario: ``g.wampy.rpc`` to another service.
 
-    wampy 1.1.0 gives its result twice, and adds keywords of its own.
+    wampy gives its value twice, and adds keywords of its own; the value is what a caller gets.
     """
     app, _ = make_app()
     with app.app_context():
         for _ in range(3):
-            result = g.wampy.rpc.wampy_country("france", 1, key=2)
-            assert isinstance(result, CallResult)
-            assert result.args == ({"country": "FRANCE", "args": [1], "kwargs": {"key": 2}},)
-            assert result.kwargs["message"] == result.args[0]
+            value = WAYS[way](g.wampy, "wampy_country", "france", 1, key=2)
+            assert value == {"country": "FRANCE", "args": [1], "kwargs": {"key": 2}}
+
+
+def test_python_serves_calls_of_the_node_s_views(
+    peers_node: CrossbarNode, python_service: Wampy, trusted: Peer
+) -> None:
+    value = {"country": "CHAD", "args": [], "kwargs": {}}
     answer = http(peers_node.url + "wampy", {"call": "wampy_country", "args": ["chad"]})
-    assert answer.json["result"]["args"][0]["country"] == "CHAD"
+    assert answer.json == {"result": value}
+    assert trusted.call("com.test.call", "wampy_country", "chad") == value
+
+
+def test_python_answers_with_keywords_of_its_own(
+    python_service: Wampy, trusted: Peer, make_app: MakeApp
+) -> None:
+    """What the rule for its answers is made of; another wampy's may differ."""
+    result = trusted.call("wampy_country", "mali")
+    assert result.kwresults.pop("meta").keys() == {"procedure_name", "session_id"}
+    assert result.kwresults == {"message": {"country": "MALI", "args": [], "kwargs": {}}}
+    assert result.results == (result.kwresults["message"],)
+
+
+def test_python_refuses_calls(python_service: Wampy, make_app: MakeApp) -> None:
+    """Its errors have the name of the procedure, and it answers a second time, with a result."""
+    app, _ = make_app()
+    with app.app_context():
+        for _ in range(3):
+            with pytest.raises(RemoteError) as raised:
+                g.wampy.rpc.wampy_refuse("no")
+            assert raised.value.uri == "wampy_refuse"
+            assert raised.value.kwargs["exc_type"] == "ValueError"
+            assert raised.value.kwargs["message"] == "no"
+            assert g.wampy.rpc.wampy_country("oman")["country"] == "OMAN"
 
 
 def test_python_gets_events_of_a_view(peers_node: CrossbarNode, python_service: Wampy) -> None:
@@ -205,7 +172,6 @@ def test_python_gets_events_of_a_view(peers_node: CrossbarNode, python_service: 
 
 
 def test_python_calls_a_view_that_calls_python(python_peer: Wampy, python_service: Wampy) -> None:
-    # The view passes several results on as they came, and the peer picks its own from among them.
     told = python_peer.call("com.test.call", "wampy_country", "peru")
     assert told["result"]["country"] == "PERU"
 

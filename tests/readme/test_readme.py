@@ -106,9 +106,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environments() -> dict[str, str]:
     """Let `make` in a clone use the environments that are there."""
-    peer = os.environ.get("WAMPY_PYTHON")
     found = {"VENV": sys.prefix}
-    return {**found, "VENV_WAMPY": str(Path(peer).parents[1])} if peer else found
+    for peer in ("WAMPY", "NAMEKO"):
+        if python := os.environ.get(f"{peer}_PYTHON"):
+            found[f"VENV_{peer}"] = str(Path(python).parents[1])
+    return found
 
 
 def test_every_block_is_run_by_a_test_here() -> None:
@@ -183,7 +185,9 @@ def test_make_run_names_the_page(clone: Path) -> None:
 
 
 def test_make_test_runs_tests(clone: Path) -> None:
-    process = run("make test", clone, ARGS="-q tests/unit/test_uris.py", **environments())
+    process = run(
+        "make test", clone, ARGS="-q --numprocesses 0 tests/unit/test_uris.py", **environments()
+    )
     try:
         output, _ = process.communicate(timeout=100)
     except subprocess.TimeoutExpired:

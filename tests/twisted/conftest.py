@@ -1,6 +1,7 @@
 """A test's own reactor, and what Twisted logs."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
@@ -8,8 +9,10 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import implementer
 
 from flask_wamp import WAMP
+from flask_wamp._twisted.call.link import SessionLink
+from flask_wamp._twisted.session import Session
 
-from .doubles import Serving, Turns
+from .doubles import Serving, Transport, Turns, joined
 
 
 @pytest.fixture
@@ -51,3 +54,30 @@ def serve(app: Flask, wamp: WAMP, turns: Turns) -> Iterator[Serving]:
     serving = Serving(app, turns)
     yield serving
     serving.stop()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Return threads that use the link."""
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+@pytest.fixture
+def transport() -> Transport:
+    """Return the transport of a session."""
+    return Transport()
+
+
+@pytest.fixture
+def session(transport: Transport) -> Session:
+    """Return a session that has joined."""
+    return joined(transport)
+
+
+@pytest.fixture
+def link(turns: Turns, session: Session) -> SessionLink:
+    """Return a link with a session."""
+    link = SessionLink(turns.queue())
+    link.attach(session)
+    return link

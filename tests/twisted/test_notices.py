@@ -14,16 +14,10 @@ from flask_wamp._twisted.notices import Notices
 from flask_wamp._twisted.session import Session
 from flask_wamp.state import state_of
 
-from .doubles import SESSION_ID, TIMEOUT, Transport, eventually, joined
+from .doubles import SESSION_ID, TIMEOUT, eventually
 
 JOINED = SessionInfo(SESSION_ID, "realm1", "anonymous", "backend")
 LEFT = SessionInfo(SESSION_ID, "realm1", "anonymous", "backend", "the node stops")
-
-
-@pytest.fixture
-def session() -> Session:
-    """Return a session that has joined."""
-    return joined(Transport())
 
 
 @pytest.fixture

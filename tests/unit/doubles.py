@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,11 @@ from flask_wamp.declare.declared import Procedure, Subscription
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]
+
+#: What stands on a function as a decorator.
+Declare = Callable[[Callable[..., Any]], Any]
+#: What takes a rule, and returns what declares a view of it that is a procedure as well.
+View = Callable[..., Declare]
 
 
 class Caller:
@@ -155,6 +160,13 @@ class RecordingResults:
     def close(self) -> None:
         """Note that nobody wants more."""
         self._link.canceled.append(self._uri)
+
+
+def refusal(error: type[Exception], work: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Return the text of the *error* that *work* raises."""
+    with pytest.raises(error) as caught:
+        work(*args, **kwargs)
+    return str(caught.value)
 
 
 def run_program(program: str, *arguments: str) -> str:

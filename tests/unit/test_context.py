@@ -15,7 +15,7 @@ from flask_wamp.context import (
     current_invocation,
 )
 
-from .doubles import Caller
+from .doubles import Caller, View
 
 
 def test_context_outside_of_a_call() -> None:
@@ -42,13 +42,12 @@ def test_context_invocation_in_a_view(wamp: WAMP, call: Caller) -> None:
     assert not invocation
 
 
-def test_context_invocation_in_a_route_and_its_guards(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_context_invocation_in_a_route_and_its_guards(app: Flask, view: View, call: Caller) -> None:
     @app.before_request
     def note() -> None:
         g.guard_saw = invocation.caller_authid
 
-    @app.get("/who")
-    @wamp.callee
+    @view("/who")
     def who() -> list[object]:
         return [g.guard_saw, bool(invocation)]
 

@@ -18,7 +18,7 @@ from flask.json.provider import DefaultJSONProvider
 from markupsafe import Markup
 
 from flask_wamp import PayloadError
-from flask_wamp.payload import MAX_DEPTH, encode, encode_arguments
+from flask_wamp.payload import MAX_DEPTH, encode, encode_arguments, weight
 
 
 @dataclass
@@ -261,3 +261,21 @@ def test_payload_result_shares_nothing_with_the_value() -> None:
     encoded = encode(value, provider)
     value["a"].append(2)
     assert encoded == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("value", "bytes_"),
+    [
+        (None, 8),
+        (1, 8),
+        ("ab", 6),
+        (b"abc", 7),
+        ([], 4),
+        ([1, "a"], 17),
+        ((1, [2]), 24),
+        ({}, 4),
+        ({"key": 1, "k": "ab"}, 30),
+    ],
+)
+def test_payload_weight(value: Any, bytes_: int) -> None:
+    assert weight(value) == bytes_

@@ -5,7 +5,7 @@ Crossbar.io 26.10.1, ``crossbar/router/router.py``: a router keeps its sessions 
 26.10.0, ``twisted/internet/abstract.py`` (``_tempDataLen``) and ``twisted/protocols/tls.py``
 (``_appSendBuffer``, ``_aggregator``): what a transport has buffered. None of it has a public name;
 it can be left alone once WAMP, or Crossbar.io, tells a callee how far its caller is.
-``tests/twisted/test_flow.py`` and ``tests/node/test_progressive.py`` tell where a name has changed.
+``tests/twisted/crossbar/test_flow.py`` and ``tests/node/test_progressive.py`` tell where a name has changed.
 """
 
 from typing import Any

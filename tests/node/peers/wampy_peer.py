@@ -1,10 +1,11 @@
 """The Python wampy 1.1.0 as a peer, in a process and an environment of its own.
 
-``python wampy_peer.py URL`` joins realm1 at the URL, reads orders from stdin, one JSON object a
+``python wampy_peer.py URL KIND`` joins realm1 at the URL, reads orders from stdin, one JSON object a
 line, and writes answers and events to stdout likewise. It knows nothing of the project.
 """
 
 # mypy: ignore-errors
+import datetime as dt
 import json
 import sys
 
@@ -48,6 +49,28 @@ class Service(Client):
         tell(event=meta["topic"], args=args, kwargs=kwargs)
 
 
+class Dates(Client):
+    """The services of the predecessor's own tests."""
+
+    @callee
+    def get_todays_date(self):
+        """Answer a call without arguments."""
+        return dt.date.today().isoformat()  # noqa: DTZ011
+
+    @subscribe(topic="spam")
+    def on_spam(self, *args, **kwargs):
+        """Pass an event on to the test."""
+        tell(event="spam", args=args, kwargs=kwargs)
+
+
+KINDS = {
+    # The class, how many procedures it registers, and how many topics it subscribes to.
+    "peer": (Peer, 0, 0),
+    "service": (Service, 2, 1),
+    "dates": (Dates, 1, 1),
+}
+
+
 def obey(client, order):
     """Do what an order says, and return the answer."""
     args, kwargs = order.get("args", []), order.get("kwargs", {})
@@ -68,12 +91,12 @@ def obey(client, order):
 def main():
     """Serve orders until stdin ends."""
     url, kind = sys.argv[1:]
-    client = {"peer": Peer, "service": Service}[kind](url=url)
+    make, *wanted = KINDS[kind]
+    client = make(url=url)
     client.start()
     with gevent.Timeout(20):
         session = client.session
-        wanted = (2, 1) if kind == "service" else (0, 0)
-        while (len(session.registration_map), len(session.subscription_map)) != wanted:
+        while [len(session.registration_map), len(session.subscription_map)] != wanted:
             gevent.sleep(0.01)
     tell(ready=True)
     pool = get_hub().threadpool

@@ -11,7 +11,7 @@ from flask_wamp._twisted.strict import UNFIT
 from flask_wamp.crossbar import flow_host
 from flask_wamp.crossbar.flow_host import MAX_PAUSED, UNSENT, FlowHost
 
-from .doubles import Transport, joined
+from ..doubles import Transport, joined
 
 DENIED = "wamp.error.not_authorized"
 INVALID = "wamp.error.invalid_argument"

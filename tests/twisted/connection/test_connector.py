@@ -13,7 +13,7 @@ from flask_wamp._twisted.connection.transports import PING_INTERVAL, endpoint_of
 from flask_wamp._twisted.session import Session
 from flask_wamp.config import Address
 
-from .doubles import FarEnd
+from ..doubles import FarEnd
 
 FIRST = connector_module.FIRST_DELAY
 LONGEST = connector_module.LONGEST_DELAY

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from flask_wamp.errors import DeclarationError
 from flask_wamp.serve.validation import ArgumentErrors, Validator, validator_of
 
-from .doubles import run_program
+from ..doubles import run_program
 
 T = TypeVar("T")
 N = TypeVar("N", bound=int)

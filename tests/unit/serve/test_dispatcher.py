@@ -1,8 +1,11 @@
 """Calls and events: contexts, results, errors, and the log."""
 
 import functools
+import gc
 import logging
 import threading
+import weakref
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,12 +14,19 @@ from typing import Any
 import pytest
 from flask import Flask, Response, abort, current_app, g, got_request_exception, has_request_context
 from werkzeug.exceptions import Conflict, HTTPException, NotFound
+from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_wamp import WAMP, ApplicationError, RemoteError
+from flask_wamp.declare.declared import describe
+from flask_wamp.serve import dispatcher as dispatcher_module
+from flask_wamp.serve.dispatcher import Endpoint
 from flask_wamp.serve.statuses import URI_BY_STATUS
+from flask_wamp.state import state_of
 
-from .doubles import Caller
+from ..doubles import Caller, Declare
 
+INVALID = "wamp.error.invalid_argument"
+INVALID_PAYLOAD = "wamp.error.invalid_payload"
 RUNTIME_ERROR = "wamp.error.runtime_error"
 
 
@@ -51,45 +61,95 @@ def test_dispatcher_contexts_of_calls_are_apart(wamp: WAMP, call: Caller) -> Non
     assert call("first") is False
 
 
-def test_dispatcher_teardown_runs_with_the_error(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_dispatcher_teardown_runs_with_the_error(
+    app: Flask, declare: Declare, call: Caller
+) -> None:
     seen: list[BaseException | None] = []
     app.teardown_appcontext(seen.append)
+    errors: list[Exception | None] = [None, KeyError("x")]
 
-    @wamp.callee
-    def fail(with_: bool) -> None:
-        if with_:
-            raise KeyError("x")
+    @declare
+    def fail() -> Any:
+        if error := errors.pop(0):
+            raise error
 
-    call("fail", False)
-    call.error("fail", True)
+    call("fail")
+    call.error("fail")
     assert [type(error) for error in seen] == [type(None), KeyError]
 
 
-def test_dispatcher_misfit_does_not_run_the_view(wamp: WAMP, call: Caller) -> None:
+def test_dispatcher_misfit_does_not_run_the_view(declare: Declare, call: Caller) -> None:
     runs = []
 
-    @wamp.callee
+    @declare
     def add(a: int, b: int) -> None:
         runs.append((a, b))
 
     error = call.error("add", 1)
-    assert error.uri == "wamp.error.invalid_argument"
-    assert error.kwargs["parameter"] == "b"
-    assert error.kwargs["status"] == 400
+    text = "missing a required argument: 'b'"
+    assert (error.uri, error.args) == (INVALID, (text,))
+    assert error.kwargs == {"status": 400, "description": text, "parameter": "b"}
     assert runs == []
 
 
-def test_dispatcher_type_error_inside_is_no_misfit(wamp: WAMP, call: Caller) -> None:
+def test_dispatcher_type_error_inside_is_no_misfit(declare: Declare, call: Caller) -> None:
     """A TypeError of the view's own, even one that reads like a misfit, runs the view once."""
     runs = []
 
-    @wamp.callee
-    def fail(a: int) -> None:
+    @declare
+    def fail(a: int = 1) -> None:
         runs.append(a)
         raise TypeError("fail() missing 1 required positional argument: 'a'")
 
-    assert call.error("fail", 1).uri == RUNTIME_ERROR
+    assert call.error("fail").uri == RUNTIME_ERROR
     assert runs == [1]
+
+
+def test_dispatcher_prepares_a_function_once(
+    app: Flask, wamp: WAMP, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For calls and for events; and holds it no longer than it is declared."""
+    prepared = []
+
+    class Noting(Endpoint):
+        def __init__(self, app: Flask, function: Any, *rest: Any) -> None:
+            prepared.append(function.__name__)
+            super().__init__(app, function, *rest)
+
+    monkeypatch.setattr(dispatcher_module, "Endpoint", Noting)
+
+    def work() -> None: ...
+
+    wamp.callee(work)
+    wamp.subscribe("com.shop.sold")(work)
+    for _ in range(2):
+        call("work")
+        call.deliver("com.shop.sold")
+    assert prepared == ["work", "work"]
+    state = state_of(app)
+    declared: list[Any] = [*state.registry.procedures, *state.registry.subscriptions]
+    alive = weakref.ref(work)
+    del work
+    while declared:
+        state.registry.remove(declared[0])
+        state.dispatcher.forget(declared.pop(0))
+    gc.collect()
+    assert alive() is None
+
+
+def nested(depth: int) -> list[Any]:
+    """Return lists in lists."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def cyclic() -> dict[str, Any]:
+    """Return a dict in itself."""
+    value: dict[str, Any] = {}
+    value["self"] = value
+    return value
 
 
 @dataclass
@@ -104,28 +164,33 @@ class Point:
     [
         (None, None),
         (True, True),
+        (0, 0),
         (1.5, 1.5),
-        ("text", "text"),
-        (b"bytes", b"bytes"),
+        ("", ""),
+        ("größe", "größe"),
+        (b"\x00\xff", b"\x00\xff"),
         ({"a": [b"x"]}, {"a": [b"x"]}),
+        ([1, {"a": (2,)}], [1, {"a": [2]}]),
+        (OrderedDict(a=1), {"a": 1}),
         (Point(1), {"x": 1}),
-        ((1, 2, 3), [1, 2, 3]),
-        ((1, 2), [1, 2]),
         (({"a": 1}, 201), {"a": 1}),
         (({"a": 1}, HTTPStatus.CREATED), {"a": 1}),
+        (({"a": b"x"}, 200), {"a": b"x"}),
         (({"a": 1}, 201, {"X-A": "b"}), {"a": 1}),
         ((None, 204), None),
         (Response('{"a": 1}', mimetype="application/json"), {"a": 1}),
-        (Response("größe", mimetype="text/plain"), "größe"),
+        (Response("größe", mimetype="text/html"), "größe"),
+        (Response(b"\xff", mimetype="text/plain"), "\ufffd"),
         (Response("größe".encode("latin-1"), content_type="text/plain; charset=latin-1"), "größe"),
+        (Response("größe".encode(), content_type="text/plain"), "größe"),
         (Response(b"\x00\xff", mimetype="application/octet-stream"), b"\x00\xff"),
         (Response(status=204), None),
         (Response(b"", mimetype="image/png"), b""),
         ((Response("text"), 201), "text"),
     ],
 )
-def test_dispatcher_results(wamp: WAMP, call: Caller, value: Any, result: Any) -> None:
-    @wamp.callee
+def test_dispatcher_results(declare: Declare, call: Caller, value: Any, result: Any) -> None:
+    @declare
     def give() -> Any:
         return value
 
@@ -134,52 +199,70 @@ def test_dispatcher_results(wamp: WAMP, call: Caller, value: Any, result: Any) -
     assert type(given) is type(result)
 
 
-@pytest.mark.parametrize("status", [*URI_BY_STATUS, 402, 451, 500, 502])
-@pytest.mark.parametrize("as_response", [False, True])
-def test_dispatcher_returned_status_becomes_an_error(
-    wamp: WAMP, call: Caller, status: int, as_response: bool
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [
+        ((1, 2), [1, 2]),
+        ((1, 2, 3), [1, 2, 3]),
+        (("x", 99), ["x", 99]),
+        (("x", 100), "x"),
+        (("x", 600), ["x", 600]),
+    ],
+)
+def test_dispatcher_tuple_without_a_status_is_a_list(
+    wamp: WAMP, call: Caller, value: Any, result: Any
 ) -> None:
-    @wamp.callee
+    wamp.callee("give")(lambda: value)
+    assert call("give") == result
+
+
+@pytest.mark.parametrize("status", [*URI_BY_STATUS, 402, 418, 451, 500, 502, 599])
+@pytest.mark.parametrize("kind", ["text", "response", "object"])
+def test_dispatcher_returned_status_becomes_an_error(
+    declare: Declare, call: Caller, status: int, kind: str
+) -> None:
+    @declare
     def give() -> Any:
-        return Response("no luck", status=status) if as_response else ("no luck", status)
+        body = {"text": "no luck", "object": {"field": "name"}}
+        return (body[kind], status) if kind in body else Response("no luck", status=status)
 
     error = call.error("give")
-    fallback = "wamp.error.invalid_argument" if status < 500 else RUNTIME_ERROR
-    assert error.uri == URI_BY_STATUS.get(status, fallback)
-    assert error.args == ("no luck",)
-    assert error.kwargs == {"status": status, "description": "no luck"}
+    assert error.uri == URI_BY_STATUS.get(status, INVALID if status < 500 else RUNTIME_ERROR)
+    if kind == "object":
+        text = HTTP_STATUS_CODES.get(status, "error")
+        assert error.kwargs.pop("body") == {"field": "name"}
+    else:
+        text = "no luck"
+    assert error.args == (text,)
+    assert error.kwargs == {"status": status, "description": text}
 
 
-def test_dispatcher_returned_status_with_a_body_that_is_no_text(wamp: WAMP, call: Caller) -> None:
-    @wamp.callee
+@pytest.mark.parametrize("status", [300, 302])
+def test_dispatcher_returned_redirect_becomes_an_error(
+    declare: Declare, call: Caller, status: int
+) -> None:
+    @declare
     def give() -> Any:
-        return {"field": "name"}, 422
-
-    error = call.error("give")
-    assert error.uri == "wamp.error.invalid_argument"
-    assert error.kwargs["body"] == {"field": "name"}
-    assert error.kwargs["status"] == 422
-
-
-def test_dispatcher_returned_redirect_becomes_an_error(wamp: WAMP, call: Caller) -> None:
-    @wamp.callee
-    def give() -> Any:
-        return "elsewhere", 302
+        return "elsewhere", status
 
     assert call.error("give").uri == "wamp.error.redirect"
 
 
-@pytest.mark.parametrize("status", URI_BY_STATUS)
-def test_dispatcher_http_exception_becomes_an_error(wamp: WAMP, call: Caller, status: int) -> None:
-    @wamp.callee
-    def give(description: str | None) -> Any:
-        abort(status, description=description)
+@pytest.mark.parametrize("status", [*URI_BY_STATUS, 418, 500])
+def test_dispatcher_http_exception_becomes_an_error(
+    declare: Declare, call: Caller, status: int
+) -> None:
+    texts = ["because", None]
 
-    error = call.error("give", "because")
-    assert error.uri == URI_BY_STATUS[status]
+    @declare
+    def give() -> Any:
+        abort(status, description=texts.pop(0))
+
+    error = call.error("give")
+    assert error.uri == URI_BY_STATUS.get(status, INVALID if status < 500 else RUNTIME_ERROR)
     assert error.args == ("because",)
     assert error.kwargs == {"status": status, "description": "because"}
-    assert call.error("give", None).kwargs["description"]
+    assert call.error("give").kwargs["description"]
 
 
 def test_dispatcher_http_exception_without_a_code(wamp: WAMP, call: Caller) -> None:
@@ -188,6 +271,17 @@ def test_dispatcher_http_exception_without_a_code(wamp: WAMP, call: Caller) -> N
         raise HTTPException("odd")
 
     assert call.error("give").uri == RUNTIME_ERROR
+
+
+def test_dispatcher_http_exception_without_a_description(declare: Declare, call: Caller) -> None:
+    class Unpaid(HTTPException):
+        code = 402
+
+    @declare
+    def give() -> Any:
+        raise Unpaid
+
+    assert call.error("give").kwargs == {"status": 402, "description": "Payment Required"}
 
 
 def test_dispatcher_application_error_travels(wamp: WAMP, call: Caller) -> None:
@@ -248,28 +342,39 @@ def test_dispatcher_error_payload_that_cannot_travel(
         raise ApplicationError("com.example.x", object())
 
     error = call.error("give")
-    assert error.uri == "wamp.error.invalid_payload"
-    assert "com.example.x" in error.args[0]
-    assert "a object" in error.args[0]
-    assert "com.example.x was refused" in caplog.text
+    reason = "argument [0] cannot travel: a object"
+    assert error.uri == INVALID_PAYLOAD
+    assert error.args[0].startswith(f"the error com.example.x: {reason}")
+    (message,) = caplog.messages
+    assert message.startswith(f"The payload of the error com.example.x was refused: {reason}")
 
 
 @pytest.mark.parametrize(
-    ("value", "type_"),
-    [(object(), "object"), ({1}, "set"), (2**64, "int"), (float("nan"), "float"), (len, "builtin")],
+    ("value", "reason"),
+    [
+        ([object()], "[0] cannot travel: a object"),
+        ({"a": {1}}, "['a'] cannot travel: a set"),
+        ([2**64], "[0] cannot travel: an int of more than 64 bits"),
+        (float("nan"), " cannot travel: the float nan"),
+        ([len], "[0] cannot travel: a builtin_function_or_method"),
+        ("\ud800", " cannot travel: a str with lone surrogates"),
+        (cyclic(), "nested over"),
+        (nested(10_000), "nested over"),
+    ],
+    ids=["object", "set", "int", "nan", "function", "surrogate", "cycle", "deep"],
 )
 def test_dispatcher_result_that_cannot_travel_names_its_type(
-    wamp: WAMP, call: Caller, value: Any, type_: str, caplog: pytest.LogCaptureFixture
+    declare: Declare, call: Caller, value: Any, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    @wamp.callee
+    @declare
     def give() -> Any:
-        return [value]
+        return value
 
     error = call.error("give")
-    assert error.uri == "wamp.error.invalid_payload"
-    assert error.args[0].startswith("the result[0] cannot travel: ")
-    assert type_ in error.args[0]
-    assert "The answer of give was refused" in caplog.text
+    assert error.uri == INVALID_PAYLOAD
+    assert error.args[0].startswith("the result")
+    assert reason in error.args[0]
+    assert caplog.messages == [f"The answer of give was refused: {error.args[0]}"]
 
 
 def test_dispatcher_remote_error_of_a_nested_call_is_internal(wamp: WAMP, call: Caller) -> None:
@@ -295,7 +400,8 @@ def test_dispatcher_any_other_error_is_generic_and_logged_under_an_id(
     error_id = error.kwargs["id"]
     assert error.uri == RUNTIME_ERROR
     assert set(error.kwargs) == {"id"}
-    assert error_id in error.args[0]
+    assert len(error_id) == 16
+    assert error.args == (f"The procedure failed; its log says more under {error_id}.",)
     assert "secret" not in str(error)
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
@@ -445,8 +551,7 @@ def test_dispatcher_failing_handler_is_logged(
 
     call.deliver("com.example.sold")
     (record,) = caplog.records
-    assert "sold" in record.getMessage()
-    assert "failed at an event of com.example.sold" in record.getMessage()
+    assert record.getMessage() == f"{describe(sold)} failed at an event of com.example.sold"
     assert record.exc_info
     assert isinstance(record.exc_info[1], KeyError)
     assert [type(error) for error in torn] == [KeyError]
@@ -463,18 +568,20 @@ def test_dispatcher_event_that_does_not_fit_is_logged_without_traceback(
 
     call.deliver("com.example.sold", other=1)
     (record,) = caplog.records
-    assert "did not handle an event of com.example.sold" in record.getMessage()
-    assert "'article'" in record.getMessage()
+    assert record.getMessage().startswith(
+        f"{describe(sold)} did not handle an event of com.example.sold: {INVALID}: "
+        "missing a required argument: 'article'"
+    )
     assert not record.exc_info
     assert runs == []
 
 
-def test_dispatcher_async_views_and_handlers(wamp: WAMP, call: Caller) -> None:
+def test_dispatcher_async_views_and_handlers(declare: Declare, wamp: WAMP, call: Caller) -> None:
     pytest.importorskip("asgiref", reason="Flask runs async views with asgiref")
     seen = []
 
-    @wamp.callee
-    async def add(a: int, b: int) -> int:
+    @declare
+    async def add(a: int = 1, b: int = 0) -> int:
         return a + b
 
     @wamp.subscribe("com.example.sold")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, Response, abort, g
+from flask.testing import FlaskClient
 
 from flask_wamp import WAMP, ApplicationError, NotConnected, OptionError, PayloadError, SetupError
 from flask_wamp.call.options import Options
@@ -14,15 +15,7 @@ from flask_wamp.context import Event
 from flask_wamp.errors import RemoteError
 from flask_wamp.state import state_of
 
-from .doubles import Caller, RecordingLink
-
-
-@pytest.fixture
-def link(app: Flask, wamp: WAMP) -> RecordingLink:
-    """Return the application's link."""
-    link = RecordingLink(77)
-    state_of(app).slot.attach(link)
-    return link
+from ..doubles import Caller, RecordingLink, View
 
 
 def topics(link: RecordingLink) -> list[str]:
@@ -61,18 +54,20 @@ def keep_and_raise(topic: str, error: type[BaseException]) -> None:
         (503, False),
     ],
 )
-def test_outbox_of_a_response(app: Flask, link: RecordingLink, status: int, well: bool) -> None:
+def test_outbox_of_a_response(
+    app: Flask, http: FlaskClient, link: RecordingLink, status: int, well: bool
+) -> None:
     @app.get("/")
     def view() -> Any:
         keep("sold")
         assert link.published == []
         return "", status
 
-    assert app.test_client().get("/").status_code == status
+    assert http.get("/").status_code == status
     assert topics(link) == ["sold"] * well
 
 
-def test_outbox_sends_what_was_given(app: Flask, link: RecordingLink) -> None:
+def test_outbox_sends_what_was_given(app: Flask, http: FlaskClient, link: RecordingLink) -> None:
     @app.get("/")
     def view() -> str:
         client = g.wampy.with_options(exclude_me=True, timeout=3)
@@ -80,7 +75,7 @@ def test_outbox_sends_what_was_given(app: Flask, link: RecordingLink) -> None:
         g.wampy.publish_on_success(topic="bought", self=1)
         return ""
 
-    app.test_client().get("/")
+    http.get("/")
     assert link.published == [
         (
             "sold",
@@ -92,7 +87,9 @@ def test_outbox_sends_what_was_given(app: Flask, link: RecordingLink) -> None:
     ]
 
 
-def test_outbox_payload_is_the_one_of_the_call(app: Flask, link: RecordingLink) -> None:
+def test_outbox_payload_is_the_one_of_the_call(
+    app: Flask, http: FlaskClient, link: RecordingLink
+) -> None:
     """Whatever the view makes of its objects afterwards."""
 
     @app.get("/")
@@ -103,12 +100,12 @@ def test_outbox_payload_is_the_one_of_the_call(app: Flask, link: RecordingLink) 
         pens["other"] = []
         return ""
 
-    app.test_client().get("/")
+    http.get("/")
     ((_topic, args, kwargs, _options),) = link.published
     assert (args, kwargs) == ([{"left": [1, 2]}], {"pens": {"left": [1, 2]}})
 
 
-def test_outbox_keeps_the_order(app: Flask, link: RecordingLink) -> None:
+def test_outbox_keeps_the_order(app: Flask, http: FlaskClient, link: RecordingLink) -> None:
     @app.before_request
     def guard() -> None:
         keep("a")
@@ -127,23 +124,27 @@ def test_outbox_keeps_the_order(app: Flask, link: RecordingLink) -> None:
     def teardown(error: BaseException | None) -> None:
         keep("e")
 
-    app.test_client().get("/")
+    http.get("/")
     assert topics(link) == ["a", "b", "c", "d", "e"]
 
 
-def test_outbox_of_a_request_that_aborts(app: Flask, link: RecordingLink) -> None:
+def test_outbox_of_a_request_that_aborts(
+    app: Flask, http: FlaskClient, link: RecordingLink
+) -> None:
     @app.get("/<int:status>")
     def view(status: int) -> Any:
         keep("sold")
         abort(status)
 
     for status in (400, 404, 503):
-        app.test_client().get(f"/{status}")
+        http.get(f"/{status}")
     assert link.published == []
 
 
 @pytest.mark.parametrize("propagates", [True, False])
-def test_outbox_of_a_request_that_fails(app: Flask, link: RecordingLink, propagates: bool) -> None:
+def test_outbox_of_a_request_that_fails(
+    app: Flask, http: FlaskClient, link: RecordingLink, propagates: bool
+) -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = propagates
 
     @app.get("/")
@@ -153,15 +154,15 @@ def test_outbox_of_a_request_that_fails(app: Flask, link: RecordingLink, propaga
 
     if propagates:
         with pytest.raises(KeyError):
-            app.test_client().get("/")
+            http.get("/")
     else:
-        assert app.test_client().get("/").status_code == 500
+        assert http.get("/").status_code == 500
     assert link.published == []
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_outbox_error_handler_has_the_last_word(
-    app: Flask, link: RecordingLink, status: int
+    app: Flask, http: FlaskClient, link: RecordingLink, status: int
 ) -> None:
     @app.errorhandler(KeyError)
     def missing(error: KeyError) -> Any:
@@ -172,13 +173,13 @@ def test_outbox_error_handler_has_the_last_word(
         keep("sold")
         raise KeyError("x")
 
-    assert app.test_client().get("/").status_code == status
+    assert http.get("/").status_code == status
     assert topics(link) == ["sold"] * (status == 200)
 
 
 @pytest.mark.parametrize(("status", "well"), [(200, True), (403, False)])
 def test_outbox_sees_what_after_request_has_made(
-    app: Flask, link: RecordingLink, status: int, well: bool
+    app: Flask, http: FlaskClient, link: RecordingLink, status: int, well: bool
 ) -> None:
     blueprint = Blueprint("shop", __name__)
 
@@ -193,21 +194,23 @@ def test_outbox_sees_what_after_request_has_made(
         return "", 403 if well else 200
 
     app.register_blueprint(blueprint)
-    app.test_client().get("/")
+    http.get("/")
     assert topics(link) == ["sold"] * well
 
 
-def test_outbox_of_a_guard_that_answers(app: Flask, link: RecordingLink) -> None:
+def test_outbox_of_a_guard_that_answers(app: Flask, http: FlaskClient, link: RecordingLink) -> None:
     @app.before_request
     def guard() -> Any:
         keep("denied")
         return "log in", 401
 
-    app.test_client().get("/")
+    http.get("/")
     assert link.published == []
 
 
-def test_outbox_goes_out_before_the_response(app: Flask, link: RecordingLink) -> None:
+def test_outbox_goes_out_before_the_response(
+    app: Flask, http: FlaskClient, link: RecordingLink
+) -> None:
     """Who has read the response finds the event sent."""
     sent = []
 
@@ -220,20 +223,19 @@ def test_outbox_goes_out_before_the_response(app: Flask, link: RecordingLink) ->
         keep("sold")
         return Response(body())
 
-    assert app.test_client().get("/").text == "x"
+    assert http.get("/").text == "x"
     assert sent == topics(link) == ["sold"]
 
 
-def test_outbox_requests_are_apart(app: Flask, link: RecordingLink) -> None:
+def test_outbox_requests_are_apart(app: Flask, http: FlaskClient, link: RecordingLink) -> None:
     @app.get("/<topic>/<int:status>")
     def view(topic: str, status: int) -> Any:
         keep(topic)
         return "", status
 
-    client = app.test_client()
-    client.get("/a/500")
-    client.get("/b/200")
-    client.get("/c/200")
+    http.get("/a/500")
+    http.get("/b/200")
+    http.get("/c/200")
     assert topics(link) == ["b", "c"]
 
 
@@ -287,31 +289,29 @@ def test_outbox_of_a_call_with_an_error(
 
 
 def test_outbox_of_a_route_over_http_as_well(
-    app: Flask, call: Caller, link: RecordingLink, wamp: WAMP
+    view: View, http: FlaskClient, call: Caller, link: RecordingLink
 ) -> None:
-    @app.get("/sell/<int:status>")
-    @wamp.callee
+    @view("/sell/<int:status>")
     def sell(status: int) -> Any:
         keep("sold")
         return "", status
 
-    app.test_client().get("/sell/404")
+    http.get("/sell/404")
     call.error("sell", 404)
     assert link.published == []
-    app.test_client().get("/sell/200")
+    http.get("/sell/200")
     call("sell", 200)
     assert topics(link) == ["sold", "sold"]
 
 
 def test_outbox_of_a_call_whose_error_handler_makes_a_result(
-    app: Flask, wamp: WAMP, call: Caller, link: RecordingLink
+    app: Flask, view: View, call: Caller, link: RecordingLink
 ) -> None:
     @app.errorhandler(KeyError)
     def missing(error: KeyError) -> Any:
         return "missing", error.args[0]
 
-    @app.get("/sell/<int:status>")
-    @wamp.callee
+    @view("/sell/<int:status>")
     def sell(status: int) -> Any:
         keep(f"status{status}")
         raise KeyError(status)
@@ -322,7 +322,7 @@ def test_outbox_of_a_call_whose_error_handler_makes_a_result(
 
 
 def test_outbox_of_a_call_whose_own_error_a_handler_answers(
-    app: Flask, wamp: WAMP, call: Caller, link: RecordingLink
+    app: Flask, view: View, http: FlaskClient, call: Caller, link: RecordingLink
 ) -> None:
     """The caller gets the error, whatever page the handler made."""
 
@@ -330,28 +330,26 @@ def test_outbox_of_a_call_whose_own_error_a_handler_answers(
     def page(error: ApplicationError) -> str:
         return "page"
 
-    @app.get("/sell")
-    @wamp.callee
+    @view("/sell")
     def sell() -> Any:
         keep("sold")
         raise ApplicationError("com.shop.no_stock")
 
     assert call.error("sell").uri == "com.shop.no_stock"
     assert link.published == []
-    assert app.test_client().get("/sell").text == "page"
+    assert http.get("/sell").text == "page"
     assert topics(link) == ["sold"]
 
 
 def test_outbox_of_a_call_that_after_request_refuses(
-    app: Flask, wamp: WAMP, call: Caller, link: RecordingLink
+    app: Flask, view: View, call: Caller, link: RecordingLink
 ) -> None:
     @app.after_request
     def deny(response: Response) -> Response:
         response.status_code = 403
         return response
 
-    @app.get("/sell")
-    @wamp.callee
+    @view("/sell")
     def sell() -> str:
         keep("sold")
         return "sold"
@@ -508,7 +506,11 @@ def test_outbox_keeps_so_many_and_no_more(app: Flask, link: RecordingLink) -> No
     [RemoteError.from_uri("wamp.error.not_authorized", ["not you"]), NotConnected("not there")],
 )
 def test_outbox_event_that_does_not_go_out_is_logged(
-    app: Flask, link: RecordingLink, caplog: pytest.LogCaptureFixture, error: Exception
+    app: Flask,
+    http: FlaskClient,
+    link: RecordingLink,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     """The response is made, and the next event goes out."""
     link.answer = error
@@ -518,7 +520,7 @@ def test_outbox_event_that_does_not_go_out_is_logged(
         keep("a", "b")
         return "made"
 
-    assert app.test_client().get("/").text == "made"
+    assert http.get("/").text == "made"
     assert topics(link) == ["a", "b"]
     texts = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert texts == [f"The event of {topic} did not go out: {error}" for topic in "ab"]

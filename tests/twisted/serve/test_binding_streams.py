@@ -15,7 +15,7 @@ from flask_wamp._twisted.serve import calls, window
 from flask_wamp._twisted.serve.window import AHEAD, BYTES, PARTS, Window
 from flask_wamp._twisted.threads import STREAMS, STREAMS_OF_A_STRANGER
 
-from .doubles import SESSION_ID, TIMEOUT, Blocked, Router, Serving, Turns
+from ..doubles import SESSION_ID, TIMEOUT, Blocked, Router, Serving, Turns
 
 CHECK = FLOW + "check"
 CANCELED = "wamp.error.canceled"

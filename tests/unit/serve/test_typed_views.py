@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import pytest
 from flask import Blueprint, Flask, Response, abort, g, request
+from flask.testing import FlaskClient
 from pydantic import AfterValidator, BaseModel, Field
 
 from flask_wamp import WAMP, ApplicationError
 
-from .doubles import Caller
+from ..doubles import Caller, View
 
 INVALID = "wamp.error.invalid_argument"
 
@@ -47,67 +48,63 @@ def missing(name: str) -> dict[str, Any]:
 # --- what a view gets
 
 
-def test_typed_views_variables_of_the_url_are_converted(app: Flask, wamp: WAMP) -> None:
-    @app.get("/<day>/<count>/<plain>")
-    @wamp.callee
+def test_typed_views_variables_of_the_url_are_converted(view: View, http: FlaskClient) -> None:
+    @view("/<day>/<count>/<plain>")
     def show(day: dt.date, count: int, plain: Any) -> list[str]:
         return [repr(day), repr(count), repr(plain)]
 
-    assert app.test_client().get("/2026-01-02/3/4").json == [
+    assert http.get("/2026-01-02/3/4").json == [
         "datetime.date(2026, 1, 2)",
         "3",
         "'4'",
     ]
 
 
-def test_typed_views_converters_come_first(app: Flask, wamp: WAMP) -> None:
-    @app.get("/<int:count>")
-    @wamp.callee
+def test_typed_views_converters_come_first(view: View, http: FlaskClient) -> None:
+    @view("/<int:count>")
     def show(count: Annotated[int, Field(gt=3)]) -> str:
         return repr(count)
 
-    client = app.test_client()
-    assert client.get("/4").text == "4"
-    assert client.get("/x").status_code == 404
-    assert places(errors_of(client.get("/3"))) == [(["count"], "greater_than")]
+    assert http.get("/4").text == "4"
+    assert http.get("/x").status_code == 404
+    assert places(errors_of(http.get("/3"))) == [(["count"], "greater_than")]
 
 
-def test_typed_views_json_body_fills_what_the_url_leaves_open(app: Flask, wamp: WAMP) -> None:
-    @app.post("/orders/<customer>")
-    @wamp.callee
+def test_typed_views_json_body_fills_what_the_url_leaves_open(
+    view: View, http: FlaskClient
+) -> None:
+    @view("/orders/<customer>", methods=["POST"])
     def order(customer: str, order: Order, when: dt.date | None = None) -> list[str]:
         return [customer, repr(order), repr(when)]
 
     body = {"customer": "mallory", "order": {"article": "pen", "quantity": "2"}, "other": 1}
-    client = app.test_client()
     made = ["alice", "Order(article='pen', quantity=2)", "None"]
-    assert client.post("/orders/alice", json=body).json == made
-    response = client.post("/orders/alice", json={**body, "when": "2026-01-02"})
+    assert http.post("/orders/alice", json=body).json == made
+    response = http.post("/orders/alice", json={**body, "when": "2026-01-02"})
     assert response.json == [*made[:2], "datetime.date(2026, 1, 2)"]
 
 
-def test_typed_views_default_of_the_rule_is_no_matter_of_the_body(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_default_of_the_rule_is_no_matter_of_the_body(
+    app: Flask, view: View, http: FlaskClient
+) -> None:
     @app.post("/list", defaults={"page": 1})
-    @app.post("/list/<int:page>")
-    @wamp.callee
+    @view("/list/<int:page>", methods=["POST"])
     def pages(page: int, size: int = 10) -> list[int]:
         return [page, size]
 
-    client = app.test_client()
-    assert client.post("/list", json={"page": 5, "size": 20}).json == [1, 20]
-    assert client.post("/list/3").json == [3, 10]
+    assert http.post("/list", json={"page": 5, "size": 20}).json == [1, 20]
+    assert http.post("/list/3").json == [3, 10]
 
 
-def test_typed_views_other_keys_of_the_body_stay_there(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_other_keys_of_the_body_stay_there(view: View, http: FlaskClient) -> None:
     """Only what names a parameter goes from the body to the view."""
 
-    @app.post("/")
-    @wamp.callee
+    @view("/", methods=["POST"])
     def order(count: int, note: Any = "none", **others: Any) -> list[Any]:
         return [count, note, others, request.get_json()]
 
     body = {"count": "1", "note": "x", "self": 2}
-    assert app.test_client().post("/", json=body).json == [1, "x", {}, body]
+    assert http.post("/", json=body).json == [1, "x", {}, body]
 
 
 @pytest.mark.parametrize(
@@ -126,48 +123,46 @@ def test_typed_views_other_keys_of_the_body_stay_there(app: Flask, wamp: WAMP) -
     ],
 )
 def test_typed_views_body_that_is_no_json_object_fills_nothing(
-    app: Flask, wamp: WAMP, body: dict[str, Any]
+    view: View, http: FlaskClient, body: dict[str, Any]
 ) -> None:
-    @app.post("/")
-    @wamp.callee
+    @view("/", methods=["POST"])
     def order(count: int) -> Any:
         raise AssertionError
 
-    assert errors_of(app.test_client().post("/", **body)) == [missing("count")]
+    assert errors_of(http.post("/", **body)) == [missing("count")]
 
 
 @pytest.mark.parametrize("deep", ["[" * 200_000, '{"a":' * 200_000, '{"count":' + "[" * 200_000])
-def test_typed_views_body_too_deep_to_read_fills_nothing(app: Flask, wamp: WAMP, deep: str) -> None:
-    @app.post("/")
-    @wamp.callee
+def test_typed_views_body_too_deep_to_read_fills_nothing(
+    view: View, http: FlaskClient, deep: str
+) -> None:
+    @view("/", methods=["POST"])
     def order(count: int) -> Any:
         raise AssertionError
 
-    response = app.test_client().post("/", data=deep, content_type="application/json")
+    response = http.post("/", data=deep, content_type="application/json")
     assert errors_of(response) == [missing("count")]
 
 
-def test_typed_views_deep_value_in_the_body(app: Flask, wamp: WAMP) -> None:
-    @app.post("/")
-    @wamp.callee
+def test_typed_views_deep_value_in_the_body(view: View, http: FlaskClient) -> None:
+    @view("/", methods=["POST"])
     def order(count: int) -> Any:
         raise AssertionError
 
     data = '{"count":' + "[" * 500 + "]" * 500 + "}"
-    response = app.test_client().post("/", data=data, content_type="application/json")
+    response = http.post("/", data=data, content_type="application/json")
     assert places(errors_of(response)) == [(["count"], "int_type")]
 
 
 # --- what is refused
 
 
-def test_typed_views_all_that_does_not_fit_is_listed(app: Flask, wamp: WAMP) -> None:
-    @app.post("/<count>")
-    @wamp.callee
+def test_typed_views_all_that_does_not_fit_is_listed(view: View, http: FlaskClient) -> None:
+    @view("/<count>", methods=["POST"])
     def order(count: int, order: Order, plain: Any, day: dt.date) -> Any:
         raise AssertionError
 
-    response: Any = app.test_client().post("/x", json={"order": {"quantity": 0}})
+    response: Any = http.post("/x", json={"order": {"quantity": 0}})
     errors = errors_of(response)
     assert sorted(places(errors)) == [
         (["count"], "int_parsing"),
@@ -180,7 +175,9 @@ def test_typed_views_all_that_does_not_fit_is_listed(app: Flask, wamp: WAMP) -> 
     assert "order.quantity: Input should be greater than 0" in response.json["description"]
 
 
-def test_typed_views_error_handler_of_400_sees_the_errors(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_error_handler_of_400_sees_the_errors(
+    app: Flask, view: View, http: FlaskClient
+) -> None:
     seen = []
 
     @app.errorhandler(400)
@@ -188,17 +185,16 @@ def test_typed_views_error_handler_of_400_sees_the_errors(app: Flask, wamp: WAMP
         seen.append(error.errors)
         return "page", 422
 
-    @app.get("/<count>")
-    @wamp.callee
+    @view("/<count>")
     def show(count: int) -> Any:
         raise AssertionError
 
-    response = app.test_client().get("/x")
+    response = http.get("/x")
     assert (response.status_code, response.text) == (422, "page")
     assert [places(errors) for errors in seen] == [[(["count"], "int_parsing")]]
 
 
-def test_typed_views_misfit_drops_kept_events(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_misfit_drops_kept_events(app: Flask, view: View, http: FlaskClient) -> None:
     """It is a response of 400 like any other, which after_request sees."""
     seen = []
 
@@ -207,23 +203,23 @@ def test_typed_views_misfit_drops_kept_events(app: Flask, wamp: WAMP) -> None:
         seen.append(response.status_code)
         return response
 
-    @app.get("/<count>")
-    @wamp.callee
+    @view("/<count>")
     def show(count: int) -> Any:
         raise AssertionError
 
-    app.test_client().get("/x")
+    http.get("/x")
     assert seen == [400]
 
 
-def test_typed_views_errors_are_the_same_over_wamp(app: Flask, wamp: WAMP, call: Caller) -> None:
-    @app.post("/orders/<customer>")
-    @wamp.callee
+def test_typed_views_errors_are_the_same_over_wamp(
+    view: View, http: FlaskClient, call: Caller
+) -> None:
+    @view("/orders/<customer>", methods=["POST"])
     def order(customer: Annotated[str, Field(min_length=3)], order: Order, count: int) -> Any:
         raise AssertionError
 
     body = {"order": {"quantity": 0}, "count": "x"}
-    over_http: Any = app.test_client().post("/orders/al", json=body)
+    over_http: Any = http.post("/orders/al", json=body)
     error = call.error("order", customer="al", **body)
     assert error.uri == INVALID
     assert error.kwargs["errors"] == errors_of(over_http)
@@ -232,25 +228,25 @@ def test_typed_views_errors_are_the_same_over_wamp(app: Flask, wamp: WAMP, call:
     assert error.kwargs["status"] == 400
 
 
-def test_typed_views_values_are_the_same_over_wamp(app: Flask, wamp: WAMP, call: Caller) -> None:
-    @app.post("/orders/<int:number>/<day>")
-    @wamp.callee
+def test_typed_views_values_are_the_same_over_wamp(
+    view: View, http: FlaskClient, call: Caller
+) -> None:
+    @view("/orders/<int:number>/<day>", methods=["POST"])
     def order(number: int, day: dt.date, order: Order) -> list[str]:
         return [repr(number), repr(day), repr(order)]
 
     body: dict[str, Any] = {"order": {"article": "pen", "quantity": "2"}}
     made = ["7", "datetime.date(2026, 1, 2)", "Order(article='pen', quantity=2)"]
-    assert app.test_client().post("/orders/7/2026-01-02", json=body).json == made
+    assert http.post("/orders/7/2026-01-02", json=body).json == made
     assert call("order", 7, "2026-01-02", **body) == made
     assert call("order", number="7", day="2026-01-02", **body) == made
     assert call("order", 7, "2026-01-02", body["order"]) == made
 
 
 def test_typed_views_call_is_converted_by_the_rule_and_then_checked(
-    app: Flask, wamp: WAMP, call: Caller
+    view: View, call: Caller
 ) -> None:
-    @app.get("/<int:count>")
-    @wamp.callee
+    @view("/<int:count>")
     def show(count: Annotated[int, Field(gt=3)], other: int = 0) -> list[int]:
         return [count, other]
 
@@ -263,7 +259,7 @@ def test_typed_views_call_is_converted_by_the_rule_and_then_checked(
     assert "errors" not in error.kwargs
 
 
-def test_typed_views_call_is_checked_once(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_typed_views_call_is_checked_once(view: View, http: FlaskClient, call: Caller) -> None:
     """Also after a request has shown that there is something to check."""
     checks: list[int] = []
 
@@ -271,19 +267,18 @@ def test_typed_views_call_is_checked_once(app: Flask, wamp: WAMP, call: Caller) 
         checks.append(value)
         return value + 1
 
-    @app.get("/<count>")
-    @wamp.callee
+    @view("/<count>")
     def show(count: Annotated[int, AfterValidator(note)]) -> str:
         return repr(count)
 
-    assert app.test_client().get("/1").text == "2"
+    assert http.get("/1").text == "2"
     assert call("show", "5") == "6"
-    assert app.test_client().get("/7").text == "8"
+    assert http.get("/7").text == "8"
     assert checks == [1, 5, 7]
 
 
 def test_typed_views_view_under_two_uris_is_checked_once(
-    app: Flask, wamp: WAMP, call: Caller
+    app: Flask, wamp: WAMP, http: FlaskClient, call: Caller
 ) -> None:
     """Converting what was converted already gives something else, or an error."""
 
@@ -293,27 +288,30 @@ def test_typed_views_view_under_two_uris_is_checked_once(
     def show(count: Annotated[int, AfterValidator(lambda value: value + 1)]) -> str:
         return repr(count)
 
-    assert app.test_client().get("/1").text == "2"
+    assert http.get("/1").text == "2"
     assert call("com.shop.a", 1) == call("com.shop.b", 1) == "2"
 
 
-def test_typed_views_every_endpoint_of_a_view_is_checked(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_every_endpoint_of_a_view_is_checked(
+    app: Flask, wamp: WAMP, http: FlaskClient
+) -> None:
     @wamp.callee
     def show(count: int) -> str:
         return repr(count)
 
     app.add_url_rule("/one/<count>", endpoint="one", view_func=show)
     app.add_url_rule("/two/<count>", endpoint="two", view_func=show)
-    client = app.test_client()
-    assert client.get("/one/1").text == "1"
-    assert client.get("/two/1").text == "1"
-    assert client.get("/two/x").status_code == 400
+    assert http.get("/one/1").text == "1"
+    assert http.get("/two/1").text == "1"
+    assert http.get("/two/x").status_code == 400
 
 
 # --- which views
 
 
-def test_typed_views_of_a_blueprint(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_typed_views_of_a_blueprint(
+    app: Flask, wamp: WAMP, http: FlaskClient, call: Caller
+) -> None:
     blueprint = Blueprint("shop", __name__, url_prefix="/shop")
 
     @blueprint.errorhandler(400)
@@ -326,9 +324,8 @@ def test_typed_views_of_a_blueprint(app: Flask, wamp: WAMP, call: Caller) -> Non
         return repr(count)
 
     app.register_blueprint(blueprint)
-    client = app.test_client()
-    assert client.get("/shop/3").text == "3"
-    assert client.get("/shop/x").text == "page of 1"
+    assert http.get("/shop/3").text == "3"
+    assert http.get("/shop/x").text == "page of 1"
     assert call("show", "3") == "3"
 
 
@@ -374,24 +371,29 @@ def route_callee_decorator(app: Flask, wamp: WAMP, view: Any) -> None:
     ],
 )
 def test_typed_views_in_every_order_of_decorators(
-    app: Flask, wamp: WAMP, call: Caller, declare: Callable[[Flask, WAMP, Any], None]
+    app: Flask,
+    wamp: WAMP,
+    http: FlaskClient,
+    call: Caller,
+    declare: Callable[[Flask, WAMP, Any], None],
 ) -> None:
     def show(count: int) -> Any:
         return {"count": count, "passed": g.get("passed")}
 
     declare(app, wamp, show)
-    client = app.test_client()
-    over_http: Any = client.get("/3").json
+    over_http: Any = http.get("/3").json
     assert over_http["count"] == 3
     # A decorator that runs gets what the view gets.
     assert over_http["passed"] in (None, [3])
-    assert places(errors_of(client.get("/x"))) == [(["count"], "int_parsing")]
+    assert places(errors_of(http.get("/x"))) == [(["count"], "int_parsing")]
     assert call("show", "3")["count"] == 3
     assert call.error("show", "x").uri == INVALID
 
 
 @pytest.mark.parametrize("http_first", [True, False])
-def test_typed_views_async(app: Flask, wamp: WAMP, call: Caller, http_first: bool) -> None:
+def test_typed_views_async(
+    app: Flask, view: View, http: FlaskClient, call: Caller, http_first: bool
+) -> None:
     """Over WAMP, it stays a route, and so do its guards."""
     pytest.importorskip("asgiref", reason="Flask runs async views with asgiref")
     guarded = []
@@ -400,72 +402,72 @@ def test_typed_views_async(app: Flask, wamp: WAMP, call: Caller, http_first: boo
     def guard() -> None:
         guarded.append(request.method)
 
-    @app.post("/<count>")
-    @wamp.callee
+    @view("/<count>", methods=["POST"])
     async def show(count: int, other: int = 0) -> list[int]:
         return [count, other]
 
     if not http_first:
         assert call("show", "3", other="4") == [3, 4]
         assert guarded == ["CALL"]
-    client = app.test_client()
-    assert client.post("/3", json={"other": "4"}).json == [3, 4]
-    assert places(errors_of(client.post("/x"))) == [(["count"], "int_parsing")]
+    assert http.post("/3", json={"other": "4"}).json == [3, 4]
+    assert places(errors_of(http.post("/x"))) == [(["count"], "int_parsing")]
     del guarded[:]
     assert call("show", "3", other="4") == [3, 4]
     assert guarded == ["CALL"]
 
 
-def test_typed_views_that_are_no_procedures_are_untouched(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_that_are_no_procedures_are_untouched(
+    app: Flask, view: View, http: FlaskClient
+) -> None:
     @app.post("/plain/<count>")
     def plain(count: int, other: int = 0) -> list[Any]:
         return [count, other]
 
-    @app.post("/typed/<count>")
-    @wamp.callee
+    @view("/typed/<count>", methods=["POST"])
     def typed(count: int) -> list[int]:
         return [count]
 
-    view = app.view_functions["plain"]
-    client = app.test_client()
-    assert client.post("/plain/3", json={"other": 4}).json == ["3", 0]
-    assert client.post("/typed/3").json == [3]
-    assert app.view_functions["plain"] is view
+    registered = app.view_functions["plain"]
+    assert http.post("/plain/3", json={"other": 4}).json == ["3", 0]
+    assert http.post("/typed/3").json == [3]
+    assert app.view_functions["plain"] is registered
 
 
-def test_typed_views_without_annotations_are_untouched(app: Flask, wamp: WAMP) -> None:
-    @app.post("/<count>")
-    @wamp.callee
+def test_typed_views_without_annotations_are_untouched(
+    app: Flask, view: View, http: FlaskClient
+) -> None:
+    @view("/<count>", methods=["POST"])
     def show(count: Any, other=0) -> list[Any]:  # type: ignore[no-untyped-def]
         return [count, other]
 
-    view = app.view_functions["show"]
-    assert app.test_client().post("/3", json={"other": 4}).json == ["3", 0]
-    assert app.view_functions["show"] is view
+    registered = app.view_functions["show"]
+    assert http.post("/3", json={"other": 4}).json == ["3", 0]
+    assert app.view_functions["show"] is registered
 
 
 def test_typed_views_without_a_request_are_checked_over_http(
-    app: Flask, wamp: WAMP, call: Caller
+    app: Flask, wamp: WAMP, http: FlaskClient, call: Caller
 ) -> None:
     @app.get("/<count>")
     @wamp.callee(request=False)
     def show(count: int) -> list[Any]:
         return [count, bool(request)]
 
-    assert app.test_client().get("/3").json == [3, True]
-    assert app.test_client().get("/x").status_code == 400
+    assert http.get("/3").json == [3, True]
+    assert http.get("/x").status_code == 400
     assert call("show", "3") == [3, False]
 
 
-def test_typed_views_declared_after_the_first_request(app: Flask, wamp: WAMP) -> None:
+def test_typed_views_declared_after_the_first_request(
+    app: Flask, wamp: WAMP, http: FlaskClient
+) -> None:
     def show(count: int) -> str:
         return repr(count)
 
     app.get("/<count>")(show)
-    client = app.test_client()
-    assert client.get("/3").text == "'3'"
+    assert http.get("/3").text == "'3'"
     wamp.callee(show)
-    assert client.get("/3").text == "3"
+    assert http.get("/3").text == "3"
 
 
 def test_typed_views_of_two_applications() -> None:
@@ -483,40 +485,41 @@ def test_typed_views_of_two_applications() -> None:
         assert app.test_client().get("/x").status_code == 400
 
 
-def test_typed_views_many_requests_wrap_a_view_once(app: Flask, wamp: WAMP) -> None:
-    @app.get("/<count>")
-    @wamp.callee
+def test_typed_views_many_requests_wrap_a_view_once(
+    app: Flask, wamp: WAMP, view: View, http: FlaskClient
+) -> None:
+    @view("/<count>")
     def show(count: int) -> str:
         return repr(count)
 
-    client = app.test_client()
-    client.get("/3")
-    view = app.view_functions["show"]
-    assert view is not show
+    http.get("/3")
+    registered = app.view_functions["show"]
+    assert registered is not show
     wamp.callee("com.shop.other")(lambda: None)
-    client.get("/3")
-    assert app.view_functions["show"] is view
+    http.get("/3")
+    assert app.view_functions["show"] is registered
 
 
 # --- guards
 
 
-def test_typed_views_guards_run_before_the_check(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_typed_views_guards_run_before_the_check(
+    app: Flask, wamp: WAMP, view: View, http: FlaskClient, call: Caller
+) -> None:
     @app.before_request
     def guard() -> None:
         abort(401)
 
-    @app.get("/<count>")
-    @wamp.callee
+    @view("/<count>")
     def show(count: int) -> Any:
         raise AssertionError
 
-    assert app.test_client().get("/x").status_code == 401
+    assert http.get("/x").status_code == 401
     assert call.error("show", "x").uri == "wamp.error.not_authorized"
 
 
 def test_typed_views_guard_of_a_blueprint_runs_before_the_check(
-    app: Flask, wamp: WAMP, call: Caller
+    app: Flask, wamp: WAMP, http: FlaskClient, call: Caller
 ) -> None:
     blueprint = Blueprint("shop", __name__)
 
@@ -530,11 +533,13 @@ def test_typed_views_guard_of_a_blueprint_runs_before_the_check(
         raise AssertionError
 
     app.register_blueprint(blueprint)
-    assert app.test_client().get("/x").status_code == 401
+    assert http.get("/x").status_code == 401
     assert call.error("show", "x").uri == "wamp.error.not_authorized"
 
 
-def test_typed_views_preprocessor_replaces_a_variable(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_typed_views_preprocessor_replaces_a_variable(
+    app: Flask, view: View, http: FlaskClient, call: Caller
+) -> None:
     """What it has made of it is what is checked."""
 
     @app.url_value_preprocessor
@@ -542,12 +547,11 @@ def test_typed_views_preprocessor_replaces_a_variable(app: Flask, wamp: WAMP, ca
         if values:
             values["order"] = {"article": values["order"], "quantity": 1}
 
-    @app.get("/<order>")
-    @wamp.callee
+    @view("/<order>")
     def show(order: Order) -> str:
         return repr(order)
 
-    assert app.test_client().get("/pen").text == "Order(article='pen', quantity=1)"
+    assert http.get("/pen").text == "Order(article='pen', quantity=1)"
     assert call("show", "pen") == "Order(article='pen', quantity=1)"
 
 
@@ -575,25 +579,23 @@ def test_typed_views_handlers_get_what_their_annotations_say(
     assert not record.exc_info
 
 
-def test_typed_views_own_application_error_stays_one(app: Flask, wamp: WAMP, call: Caller) -> None:
+def test_typed_views_own_application_error_stays_one(view: View, call: Caller) -> None:
     """An error of the view is no misfit."""
 
-    @app.get("/<count>")
-    @wamp.callee
+    @view("/<count>")
     def show(count: int) -> Any:
         raise ApplicationError("com.shop.no_stock", count)
 
     assert call.error("show", "3").args == (3,)
 
 
-def test_typed_views_body_of_errors_is_json_of_any_value(app: Flask, wamp: WAMP) -> None:
-    @app.post("/")
-    @wamp.callee
+def test_typed_views_body_of_errors_is_json_of_any_value(view: View, http: FlaskClient) -> None:
+    @view("/", methods=["POST"])
     def order(counts: dict[str, int]) -> Any:
         raise AssertionError
 
     data = json.dumps({"counts": {"\ud800 größe\n": "x", "k" * 5000: "y"}})
-    response = app.test_client().post("/", data=data, content_type="application/json")
+    response = http.post("/", data=data, content_type="application/json")
     errors = errors_of(response)
     assert [error["loc"][0] for error in errors] == ["counts", "counts"]
     assert len(response.data) < 3000

@@ -16,7 +16,7 @@ from flask_wamp.node.__main__ import main
 from flask_wamp.node.command import crossbar_command, path_with_python
 from flask_wamp.node.configuration import from_elsewhere, on_port, prepared_config
 
-from .doubles import ROOT
+from ..doubles import ROOT
 
 CONFIG: dict[str, Any] = {
     "version": 2,

@@ -12,7 +12,7 @@ from flask_wamp.call.meta import HistoryEvent, Meta
 from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
-from .doubles import RecordingLink
+from ..doubles import RecordingLink
 
 
 class MetaLink(RecordingLink):

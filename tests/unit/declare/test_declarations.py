@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import pytest
@@ -18,11 +18,10 @@ from flask_wamp.declare.declared import (
 from flask_wamp.declare.registry import Registry
 from flask_wamp.state import state_of
 
-from .doubles import Caller
+from ..doubles import Caller, refusal
 
-NOT_WHOLE: list[Any] = [0, -1, True, "x", None, 1.0]
-NO_FLAGS: list[Any] = [1, "yes", []]
 WHOLE = "give a whole number from 1, as in 4"
+FLAG = "give True or False"
 
 
 def add(a: int = 0, b: int = 0) -> int:
@@ -61,47 +60,39 @@ def declare_in(request: pytest.FixtureRequest, wamp: WAMP) -> WAMP | Namespace:
     return made[request.param]()
 
 
+def wrong(option: str, values: Iterable[Any], problem: str, **others: Any) -> list[Any]:
+    """Return options with each of *values*, and what is said about it."""
+    return [({**others, option: value}, f"{option}={value!r}: {problem}") for value in values]
+
+
 # --- options of procedures
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        *(
-            (
-                {"invoke": value},
-                f"invoke={value!r}: give one of 'single', 'first', 'last', 'roundrobin', 'random'",
-            )
-            for value in ("all", "", "Single", 1, True)
+        *wrong(
+            "invoke",
+            ["all", "", "Single", 1, True],
+            "give one of 'single', 'first', 'last', 'roundrobin', 'random'",
         ),
-        *(
-            ({"concurrency": value}, f"concurrency={value!r}: {WHOLE}")
-            for value in (0, -1, True, "x", "4", 1.0, [4])
-        ),
-        *(
-            (
-                {"concurrency": 1, "queue": value},
-                f"queue={value!r}: give a whole number from 0, as in 10",
-            )
-            for value in (-1, False, "x", 1.5)
+        *wrong("concurrency", [0, -1, True, "x", "4", 1.0, [4]], WHOLE),
+        *wrong(
+            "queue",
+            [-1, False, "x", 1.5],
+            "give a whole number from 0, as in 10",
+            concurrency=1,
         ),
         ({"queue": 5}, "concurrency=... limits: give that as well"),
         ({"queue": 0}, "queue=0 says how many calls wait"),
-        *(({"request": value}, f"request={value!r}: give True or False") for value in (1, "no")),
-        *(
-            ({"force_reregister": value}, f"force_reregister={value!r}: give True or False")
-            for value in (1, None, "yes")
-        ),
+        *wrong("request", [1, "no"], FLAG),
+        *wrong("force_reregister", [1, None, "yes"], FLAG),
         *(
             (
                 {"force_reregister": True, "invoke": invoke},
-                (
-                    f"force_reregister=True takes a procedure over, invoke={invoke!r} shares it: "
-                    "give one of them"
-                ),
+                f"takes a procedure over, invoke={invoke!r} shares it: give one of them",
             )
-            for invoke in INVOKE_POLICIES
-            if invoke != "single"
+            for invoke in INVOKE_POLICIES[1:]
         ),
         ({"match": "regex"}, "match is one of exact, prefix, wildcard"),
         ({"match": None}, "match is one of exact, prefix, wildcard"),
@@ -110,9 +101,7 @@ def declare_in(request: pytest.FixtureRequest, wamp: WAMP) -> WAMP | Namespace:
 def test_declarations_callee_refuses_with_a_remedy(
     app: Flask, declare_in: WAMP | Namespace, options: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        declare_in.callee("com.shop.add", **options)(add)
-    text = str(caught.value)
+    text = refusal(DeclarationError, declare_in.callee("com.shop.add", **options), add)
     assert "com.shop.add" in text
     assert describe(add) in text
     assert problem in text
@@ -170,14 +159,12 @@ def test_declarations_pattern_without_match_names_the_one_that_is_meant(
 def test_declarations_patterns_that_are_refused(
     app: Flask, wamp: WAMP, uri: str, match: str, reason: str
 ) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        wamp.callee(uri, match=match)(add)
-    assert f"@wamp.callee: {uri!r} on {describe(add)} is invalid: " in str(caught.value)
-    assert reason in str(caught.value)
-    with pytest.raises(DeclarationError) as caught:
-        wamp.subscribe(uri, match=match)(handle)
-    assert f"@wamp.subscribe: {uri!r} on {describe(handle)} is invalid: " in str(caught.value)
-    assert reason in str(caught.value)
+    text = refusal(DeclarationError, wamp.callee(uri, match=match), add)
+    assert f"@wamp.callee: {uri!r} on {describe(add)} is invalid: " in text
+    assert reason in text
+    text = refusal(DeclarationError, wamp.subscribe(uri, match=match), handle)
+    assert f"@wamp.subscribe: {uri!r} on {describe(handle)} is invalid: " in text
+    assert reason in text
     assert procedures_of(app) == {}
     assert subscriptions_of(app) == {}
 
@@ -211,18 +198,8 @@ def test_declarations_one_uri_once_for_each_match(app: Flask, wamp: WAMP) -> Non
 
 
 def test_declarations_asynchronous_generator_is_refused(wamp: WAMP) -> None:
-    async def count() -> AsyncIterator[int]:
-        yield 1
+    """Also where it is wrapped."""
 
-    with pytest.raises(DeclarationError) as caught:
-        wamp.callee(count)
-    assert describe(count) in str(caught.value)
-    assert "an asynchronous generator cannot be a procedure: make it a generator" in str(
-        caught.value
-    )
-
-
-def test_declarations_wrapped_asynchronous_generator_is_refused(wamp: WAMP) -> None:
     async def count() -> AsyncIterator[int]:
         yield 1
 
@@ -230,8 +207,10 @@ def test_declarations_wrapped_asynchronous_generator_is_refused(wamp: WAMP) -> N
     def wrapping() -> Any:
         return count()
 
-    with pytest.raises(DeclarationError, match="asynchronous generator"):
-        wamp.callee(wrapping)
+    for function in (count, wrapping):
+        text = refusal(DeclarationError, wamp.callee, function)
+        assert describe(function) in text
+        assert "an asynchronous generator cannot be a procedure: make it a generator" in text
 
 
 def test_declarations_coroutine_function_is_no_generator(app: Flask, wamp: WAMP) -> None:
@@ -248,11 +227,8 @@ def test_declarations_coroutine_function_is_no_generator(app: Flask, wamp: WAMP)
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        *(({"concurrency": value}, f"concurrency={value!r}: {WHOLE}") for value in NOT_WHOLE),
-        *(
-            ({"get_retained": value}, f"get_retained={value!r}: give True or False")
-            for value in NO_FLAGS
-        ),
+        *wrong("concurrency", [0, -1, True, "x", None, 1.0], WHOLE),
+        *wrong("get_retained", [1, "yes", []], FLAG),
         ({"match": "regex"}, "match is one of exact, prefix, wildcard"),
     ],
 )
@@ -264,9 +240,8 @@ def test_declarations_subscribe_refuses_with_a_remedy(
     options: dict[str, Any],
     problem: str,
 ) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        getattr(declare_in, decorator)("com.shop.sold", **options)(handle)
-    text = str(caught.value)
+    decorate = getattr(declare_in, decorator)("com.shop.sold", **options)
+    text = refusal(DeclarationError, decorate, handle)
     assert "com.shop.sold" in text
     assert describe(handle) in text
     assert problem in text
@@ -302,24 +277,6 @@ def test_declarations_namespace_stands_before_every_name(app: Flask, wamp: WAMP)
     assert registry_of(app).error_of(NoStock(1)) == ("com.shop.no_stock", (1,), {})
 
 
-def test_declarations_namespace_is_called_and_raises(wamp: WAMP, call: Caller) -> None:
-    shop = wamp.namespace("com.shop")
-
-    @shop.error("no_stock")
-    class NoStock(Exception):
-        pass
-
-    @shop.callee
-    def buy(count: int) -> int:
-        if count > 3:
-            raise NoStock(count)
-        return count
-
-    assert call("com.shop.buy", 3) == 3
-    error = call.error("com.shop.buy", 4)
-    assert (error.uri, error.args) == ("com.shop.no_stock", (4,))
-
-
 def test_declarations_namespace_stands_without_the_prefix_of_the_application() -> None:
     app = Flask("shop")
     app.config["WAMP_URI_PREFIX"] = "prefix"
@@ -350,29 +307,24 @@ def test_declarations_namespaces_nest(app: Flask, wamp: WAMP) -> None:
     assert repr(orders) == "<Namespace 'com.shop.orders'>"
 
 
-def test_declarations_namespace_gives_defaults(app: Flask, wamp: WAMP) -> None:
+def test_declarations_namespace_gives_defaults_that_are_overridden(app: Flask, wamp: WAMP) -> None:
     shop = wamp.namespace(
         "com.shop", request=False, invoke="random", concurrency=4, queue=5, get_retained=True
     )
     shop.callee(add)
     shop.subscribe("sold")(handle)
-    defaults = ProcedureOptions(request=False, invoke="random", concurrency=4, queue=5)
-    assert procedures_of(app) == {"com.shop.add": defaults}
-    assert subscriptions_of(app) == {"com.shop.sold": SubscriptionOptions(get_retained=True)}
-
-
-def test_declarations_namespace_defaults_are_overridden(app: Flask, wamp: WAMP) -> None:
-    shop = wamp.namespace(
-        "com.shop", request=False, invoke="random", concurrency=4, queue=5, get_retained=True
-    )
     shop.callee("a", request=True, invoke="single")(add)
     shop.callee("b", concurrency=1, queue=0)(add)
-    shop.subscribe("sold", get_retained=False)(handle)
+    shop.subscribe("bought", get_retained=False)(handle)
     assert procedures_of(app) == {
+        "com.shop.add": ProcedureOptions(False, invoke="random", concurrency=4, queue=5),
         "com.shop.a": ProcedureOptions(concurrency=4, queue=5),
-        "com.shop.b": ProcedureOptions(request=False, invoke="random", concurrency=1, queue=0),
+        "com.shop.b": ProcedureOptions(False, invoke="random", concurrency=1, queue=0),
     }
-    assert subscriptions_of(app) == {"com.shop.sold": SubscriptionOptions()}
+    assert subscriptions_of(app) == {
+        "com.shop.sold": SubscriptionOptions(get_retained=True),
+        "com.shop.bought": SubscriptionOptions(),
+    }
 
 
 @pytest.mark.parametrize("standalone", [True, False])
@@ -405,45 +357,38 @@ def test_declarations_namespace_default_meets_the_option_of_a_procedure(wamp: WA
 @pytest.mark.parametrize(
     ("defaults", "problem"),
     [
-        ({"invoke": "all"}, "invoke='all': give one of"),
-        ({"concurrency": 0}, f"concurrency=0: {WHOLE}"),
+        *wrong("invoke", ["all"], "give one of"),
+        *wrong("concurrency", [0], WHOLE),
         ({"queue": 5}, "limits: give that as well"),
-        ({"request": "no"}, "request='no': give True or False"),
-        ({"get_retained": 1}, "get_retained=1: give True or False"),
+        *wrong("request", ["no"], FLAG),
+        *wrong("get_retained", [1], FLAG),
     ],
 )
 def test_declarations_namespace_refuses_its_own_defaults(
     wamp: WAMP, defaults: dict[str, Any], problem: str
 ) -> None:
-    makes: list[Callable[..., Namespace]] = [Namespace, wamp.namespace]
-    for make in makes:
-        with pytest.raises(DeclarationError) as caught:
-            make("com.shop", **defaults)
-        assert str(caught.value).startswith("the namespace 'com.shop' cannot have ")
-        assert problem in str(caught.value)
+    for make in (Namespace, wamp.namespace):
+        text = refusal(DeclarationError, make, "com.shop", **defaults)
+        assert text.startswith("the namespace 'com.shop' cannot have ")
+        assert problem in text
 
 
 @pytest.mark.parametrize("uri", ["", "com shop", "com.", ".shop", "wamp", "wamp.shop", None, 5])
 def test_declarations_namespace_of_an_invalid_name(wamp: WAMP, uri: Any) -> None:
-    makes: list[Callable[..., Namespace]] = [Namespace, wamp.namespace]
-    for make in makes:
-        with pytest.raises(DeclarationError, match=f"the namespace {uri!r} is invalid: "):
-            make(uri)
+    for make in (Namespace, wamp.namespace):
+        text = refusal(DeclarationError, make, uri)
+        assert text.startswith(f"the namespace {uri!r} is invalid: ")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x.", None, 5])
 def test_declarations_invalid_names_in_a_namespace(app: Flask, wamp: WAMP, name: Any) -> None:
     """None and 5 are no names, and must not become ``com.shop.None`` and ``com.shop.5``."""
     shop = wamp.namespace("com.shop")
-    with pytest.raises(DeclarationError):
-        shop.namespace(name)
-    with pytest.raises(DeclarationError):
-        shop.subscribe(name)(handle)
-    with pytest.raises(DeclarationError):
-        shop.error(name)(type("NoStock", (Exception,), {}))
+    refusal(DeclarationError, shop.namespace, name)
+    refusal(DeclarationError, shop.subscribe(name), handle)
+    refusal(DeclarationError, shop.error(name), type("NoStock", (Exception,), {}))
     if name is not None:
-        with pytest.raises(DeclarationError):
-            shop.callee(name)(add)
+        refusal(DeclarationError, shop.callee(name), add)
     assert procedures_of(app) == {}
     assert subscriptions_of(app) == {}
 
@@ -479,24 +424,17 @@ def test_declarations_patterns_in_a_namespace(app: Flask, wamp: WAMP) -> None:
     assert set(subscriptions_of(app)) == {"com.shop..sold"}
 
 
-@pytest.mark.parametrize("first", ["namespace", "wamp"])
-def test_declarations_name_in_a_namespace_that_is_taken(wamp: WAMP, first: str) -> None:
+@pytest.mark.parametrize("namespace_first", [True, False])
+def test_declarations_name_in_a_namespace_that_is_taken(wamp: WAMP, namespace_first: bool) -> None:
     def other() -> None: ...
 
-    shop = wamp.namespace("com.shop")
-
-    def in_namespace(function: Any) -> None:
-        shop.callee("add")(function)
-
-    def in_wamp(function: Any) -> None:
-        wamp.callee("com.shop.add")(function)
-
-    one, two = (in_namespace, in_wamp) if first == "namespace" else (in_wamp, in_namespace)
+    decorators = [wamp.namespace("com.shop").callee("add"), wamp.callee("com.shop.add")]
+    one, two = decorators if namespace_first else reversed(decorators)
     one(add)
-    with pytest.raises(DeclarationError, match=r"'com\.shop\.add' is declared twice") as caught:
-        two(other)
-    assert describe(add) in str(caught.value)
-    assert describe(other) in str(caught.value)
+    text = refusal(DeclarationError, two, other)
+    assert "'com.shop.add' is declared twice" in text
+    assert describe(add) in text
+    assert describe(other) in text
 
 
 def test_declarations_two_namespaces_of_one_name(app: Flask, wamp: WAMP) -> None:
@@ -636,9 +574,7 @@ def named(*, session: Any) -> None: ...
 def test_declarations_watcher_of_another_signature_is_refused(
     app: Flask, wamp: WAMP, name: str, function: Any
 ) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        getattr(wamp, name)(function)
-    assert str(caught.value) == (
+    assert refusal(DeclarationError, getattr(wamp, name), function) == (
         f"@wamp.{name}: {describe(function)} takes one argument, the session: "
         f"def {function.__name__}(session)"
     )

@@ -17,7 +17,7 @@ from flask_wamp._twisted.connection.background import BackgroundLink
 from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
-from .doubles import SESSION_ID, TIMEOUT, FarEnd, Turns, eventually
+from ..doubles import SESSION_ID, TIMEOUT, FarEnd, Turns, eventually
 
 
 @pytest.fixture

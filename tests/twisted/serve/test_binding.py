@@ -13,7 +13,7 @@ from flask_wamp._twisted.serve import calls, events, gates
 from flask_wamp.context import Invocation
 from flask_wamp.declare.declared import describe
 
-from .doubles import SESSION_ID, Blocked, Serving, Turns
+from ..doubles import SESSION_ID, Blocked, Serving, Turns
 
 
 def test_binding_registers_and_subscribes_everything(wamp: WAMP, serve: Serving) -> None:

@@ -1,6 +1,7 @@
 """Calls of generators, results of several values, and the signals around a call."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,23 +21,9 @@ from flask_wamp.serve import dispatcher as dispatcher_module
 from flask_wamp.serve.dispatcher import CallerGone
 from flask_wamp.state import state_of
 
-from .doubles import Caller
+from ..doubles import Caller, Declare, View
 
 RUNTIME_ERROR = "wamp.error.runtime_error"
-
-Declare = Callable[[Callable[..., Any]], Any]
-
-
-@pytest.fixture(params=["plain", "route"])
-def declare(request: pytest.FixtureRequest, app: Flask, wamp: WAMP) -> Declare:
-    """Return what declares a procedure, one of them a route as well."""
-
-    def declare(function: Callable[..., Any]) -> Any:
-        if request.param == "route":
-            app.get(f"/{function.__name__}")(function)
-        return wamp.callee(function)
-
-    return declare
 
 
 def send_to(app: Flask, uri: str, send: Callable[[Any], None]) -> Any:
@@ -49,7 +36,7 @@ def send_to(app: Flask, uri: str, send: Callable[[Any], None]) -> Any:
 # --- generators
 
 
-def test_dispatcher_generator_is_a_list_without_progress(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_is_a_list_without_progress(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[int]:
         yield from range(3)
@@ -58,7 +45,7 @@ def test_dispatcher_generator_is_a_list_without_progress(declare: Declare, call:
     assert call("count") == [0, 1, 2]
 
 
-def test_dispatcher_generator_sends_what_it_yields(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_sends_what_it_yields(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[Any]:
         yield 1
@@ -83,7 +70,7 @@ def test_dispatcher_generator_sends_each_before_it_goes_on(app: Flask, declare: 
     assert order == ["yield 0", "send 0", "yield 1", "send 1", "yield 2", "send 2"]
 
 
-def test_dispatcher_generator_without_a_part(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_without_a_part(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[int]:
         yield from ()
@@ -94,7 +81,7 @@ def test_dispatcher_generator_without_a_part(declare: Declare, call: Caller) -> 
 
 @pytest.mark.parametrize("value", [0, False, "", [], {"sum": 3}, b"x"])
 def test_dispatcher_generator_that_returns_a_value(
-    declare: Declare, call: Caller, value: Any
+    call: Caller, declare: Declare, value: Any
 ) -> None:
     @declare
     def count() -> Any:
@@ -105,7 +92,7 @@ def test_dispatcher_generator_that_returns_a_value(
     assert call.stream("count") == ([1], value)
 
 
-def test_dispatcher_generator_with_parts_of_several_values(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_with_parts_of_several_values(call: Caller, declare: Declare) -> None:
     @declare
     def count() -> Iterator[Any]:
         yield CallResult((1, (2,)))
@@ -116,7 +103,7 @@ def test_dispatcher_generator_with_parts_of_several_values(declare: Declare, cal
     assert call("count") == [[1, [2]], {"args": [3], "kwargs": {"left": b"x"}}, 4]
 
 
-def test_dispatcher_generator_that_returns_several_values(declare: Declare, call: Caller) -> None:
+def test_dispatcher_generator_that_returns_several_values(call: Caller, declare: Declare) -> None:
     """They are not lost, whatever the caller takes."""
 
     @declare
@@ -129,7 +116,7 @@ def test_dispatcher_generator_that_returns_several_values(declare: Declare, call
 
 
 def test_dispatcher_generator_runs_in_the_context_of_its_call(
-    app: Flask, declare: Declare, call: Caller
+    app: Flask, call: Caller, declare: Declare
 ) -> None:
     ended: list[Any] = []
     app.teardown_appcontext(lambda error: ended.append(g.pop("mark", None)))
@@ -147,11 +134,8 @@ def test_dispatcher_generator_runs_in_the_context_of_its_call(
     assert not has_app_context()
 
 
-def test_dispatcher_generator_of_a_route_has_its_request(
-    app: Flask, wamp: WAMP, call: Caller
-) -> None:
-    @app.get("/count/<int:n>")
-    @wamp.callee
+def test_dispatcher_generator_of_a_route_has_its_request(view: View, call: Caller) -> None:
+    @view("/count/<int:n>")
     def count(n: int) -> Iterator[Any]:
         yield [request.method, request.path, n]
         yield has_request_context()
@@ -159,9 +143,8 @@ def test_dispatcher_generator_of_a_route_has_its_request(
     assert call("count", 3) == [["CALL", "/count/3", 3], True]
 
 
-def test_dispatcher_generator_with_a_status(app: Flask, wamp: WAMP, call: Caller) -> None:
-    @app.get("/count")
-    @wamp.callee
+def test_dispatcher_generator_with_a_status(view: View, call: Caller) -> None:
+    @view("/count")
     def count() -> Any:
         return (n for n in range(2)), 201
 
@@ -169,7 +152,7 @@ def test_dispatcher_generator_with_a_status(app: Flask, wamp: WAMP, call: Caller
 
 
 def test_dispatcher_generator_that_fails_midway(
-    declare: Declare, app: Flask, call: Caller, caplog: pytest.LogCaptureFixture
+    app: Flask, call: Caller, declare: Declare, caplog: pytest.LogCaptureFixture
 ) -> None:
     parts: list[Any] = []
     ended = []
@@ -193,7 +176,7 @@ def test_dispatcher_generator_that_fails_midway(
 
 
 def test_dispatcher_generator_that_raises_what_is_declared(
-    wamp: WAMP, declare: Declare, app: Flask, call: Caller
+    wamp: WAMP, call: Caller, declare: Declare
 ) -> None:
     @wamp.error("com.shop.no_stock")
     class NoStock(Exception):
@@ -211,7 +194,7 @@ def test_dispatcher_generator_that_raises_what_is_declared(
 
 
 def test_dispatcher_generator_with_a_part_that_cannot_travel(
-    declare: Declare, app: Flask, call: Caller
+    app: Flask, call: Caller, declare: Declare
 ) -> None:
     ended: list[bool] = []
     parts: list[Any] = []
@@ -261,7 +244,7 @@ def test_dispatcher_generator_whose_caller_is_gone_is_closed(app: Flask, declare
 
 
 def test_dispatcher_generator_for_a_list_ends_when_the_call_is_canceled(
-    declare: Declare, call: Caller
+    call: Caller, declare: Declare
 ) -> None:
     taken = []
 
@@ -278,7 +261,7 @@ def test_dispatcher_generator_for_a_list_ends_when_the_call_is_canceled(
 
 
 def test_dispatcher_generator_whose_list_is_too_long(
-    declare: Declare, app: Flask, call: Caller, monkeypatch: pytest.MonkeyPatch
+    call: Caller, declare: Declare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who takes progressive results may have any number of them."""
     monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
@@ -300,8 +283,9 @@ def test_dispatcher_generator_whose_list_is_too_long(
     assert len(parts) == 20
 
 
-def test_dispatcher_generator_whose_list_just_fits(
-    declare: Declare, call: Caller, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("last", "fits"), [(96, True), (97, False)])
+def test_dispatcher_generator_whose_last_value_is_counted(
+    call: Caller, declare: Declare, monkeypatch: pytest.MonkeyPatch, last: int, fits: bool
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
 
@@ -309,22 +293,12 @@ def test_dispatcher_generator_whose_list_just_fits(
     def count() -> Any:
         for _ in range(9):
             yield "x" * 96
-        return "x" * 96
+        return "x" * last
 
-    assert len(call("count")) == 10
-
-
-def test_dispatcher_generator_whose_last_value_is_too_long(
-    declare: Declare, call: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatcher_module, "MAX_LIST", 1000)
-
-    @declare
-    def count() -> Any:
-        yield 1
-        return "x" * 1000
-
-    assert call.error("count").uri == "wamp.error.payload_size_exceeded"
+    if fits:
+        assert len(call("count")) == 10
+    else:
+        assert call.error("count").uri == "wamp.error.payload_size_exceeded"
 
 
 def test_dispatcher_other_iterators_are_no_generators(wamp: WAMP, call: Caller) -> None:
@@ -332,7 +306,7 @@ def test_dispatcher_other_iterators_are_no_generators(wamp: WAMP, call: Caller) 
     assert call.error("com.shop.count").uri == "wamp.error.invalid_payload"
 
 
-def test_dispatcher_value_is_no_part(declare: Declare, call: Caller) -> None:
+def test_dispatcher_value_is_no_part(call: Caller, declare: Declare) -> None:
     @declare
     def add() -> list[int]:
         return [1, 2]
@@ -346,9 +320,9 @@ def test_dispatcher_value_is_no_part(declare: Declare, call: Caller) -> None:
 def test_dispatcher_result_of_several_values(wamp: WAMP, call: Caller) -> None:
     @wamp.callee
     def split() -> CallResult:
-        return CallResult((1, (2,)), {"left": {3: b"x"}})
+        return CallResult((1, Decimal(2)), {"left": {3: b"x"}})
 
-    assert call("split") == CallResult((1, [2]), {"left": {"3": b"x"}})
+    assert call("split") == CallResult((1, "2"), {"left": {"3": b"x"}})
 
 
 def test_dispatcher_result_of_several_values_with_one_that_cannot_travel(
@@ -393,7 +367,7 @@ def signals(app: Flask) -> Iterator[Signals]:
         yield signals
 
 
-def test_dispatcher_signals_of_a_result(declare: Declare, call: Caller, signals: Signals) -> None:
+def test_dispatcher_signals_of_a_result(call: Caller, declare: Declare, signals: Signals) -> None:
     @declare
     def add() -> int:
         signals.seen.append("view")
@@ -463,9 +437,7 @@ def test_dispatcher_signals_of_an_exit(wamp: WAMP, call: Caller, signals: Signal
     assert signals.seen[1][3][1] == error.uri
 
 
-def test_dispatcher_signals_of_one_application_are_not_the_others(
-    app: Flask, signals: Signals
-) -> None:
+def test_dispatcher_signals_of_one_application_are_not_the_others(signals: Signals) -> None:
     other = Flask("other")
     WAMP(other).callee("add")(lambda: 1)
     assert Caller(other)("add") == 1
@@ -483,6 +455,7 @@ def test_dispatcher_call_converts_what_is_annotated(wamp: WAMP, call: Caller) ->
     assert call("add", "1", b="2", c="3") == [1, 2, "3"]
     error = call.error("add", "x", b="y")
     assert error.uri == "wamp.error.invalid_argument"
+    assert error.args == (error.kwargs["description"],)
     assert [each["loc"] for each in error.kwargs["errors"]] == [["a"], ["b"]]
 
 
@@ -491,7 +464,7 @@ def test_dispatcher_prepare_refuses_annotations_that_cannot_be_checked(
 ) -> None:
     """Before the first call, for procedures and for handlers."""
     wamp.callee("com.shop.add")(lambda: None)
-    dispatcher = state_of(app).dispatcher
+    dispatcher, registry = state_of(app).dispatcher, state_of(app).registry
     dispatcher.prepare()
 
     def sold(order: "Nonsense") -> None: ...  # type: ignore[name-defined] # noqa: F821
@@ -499,6 +472,7 @@ def test_dispatcher_prepare_refuses_annotations_that_cannot_be_checked(
     wamp.subscribe("com.shop.sold")(sold)
     with pytest.raises(DeclarationError, match=r"the parameter 'order' of .*sold"):
         dispatcher.prepare()
+    assert len(registry.procedures) == len(registry.subscriptions) == 1
 
 
 def test_dispatcher_async_typed_views_and_handlers(wamp: WAMP, call: Caller) -> None:

@@ -19,21 +19,24 @@ from flask_wamp.call.client import Client
 from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
-from .doubles import RecordingLink
-
-
-@pytest.fixture
-def link(app: Flask, wamp: WAMP) -> RecordingLink:
-    """Return the application's link."""
-    link = RecordingLink("answer")
-    state_of(app).slot.attach(link)
-    return link
+from ..doubles import RecordingLink
 
 
 @pytest.fixture
 def client(app: Flask, link: RecordingLink) -> Client:
     """Return the application's client."""
     return state_of(app).client
+
+
+@pytest.fixture
+def no_stock(wamp: WAMP) -> type[Exception]:
+    """Return an exception class that is declared."""
+
+    @wamp.error("com.shop.no_stock")
+    class NoStock(Exception):
+        pass
+
+    return NoStock
 
 
 def test_client_call(client: Client, link: RecordingLink) -> None:
@@ -305,15 +308,11 @@ def test_client_pending_call_cannot_wait_less_than_nothing(
 
 
 def test_client_pending_call_raises_what_is_declared(
-    wamp: WAMP, client: Client, link: RecordingLink
+    client: Client, link: RecordingLink, no_stock: type[Exception]
 ) -> None:
-    @wamp.error("com.shop.no_stock")
-    class NoStock(Exception):
-        pass
-
     remote = RemoteError.from_uri("com.shop.no_stock", ["pen"])
     link.answer = {"buy": remote, "late": CallTimeout("late"), "other": RemoteError("com.x")}
-    with pytest.raises(NoStock, match="pen") as caught:
+    with pytest.raises(no_stock, match="pen") as caught:
         client.start_call("buy").result()
     assert caught.value.__cause__ is remote
     for uri, error in (("late", CallTimeout), ("other", RemoteError)):
@@ -333,14 +332,10 @@ def test_client_gather_has_the_results_in_the_order_of_the_calls(
 
 
 def test_client_gather_cancels_the_others_where_one_fails(
-    wamp: WAMP, client: Client, link: RecordingLink
+    client: Client, link: RecordingLink, no_stock: type[Exception]
 ) -> None:
-    @wamp.error("com.shop.no_stock")
-    class NoStock(Exception):
-        pass
-
     link.answer = {"a": 1, "b": RemoteError.from_uri("com.shop.no_stock", ["pen"]), "c": 3}
-    with pytest.raises(NoStock, match="pen"):
+    with pytest.raises(no_stock, match="pen"):
         client.gather([client.start_call(uri) for uri in "abc"])
     assert {"a", "c"} <= set(link.canceled)
 
@@ -383,17 +378,13 @@ def test_client_stream_as_a_context_manager(client: Client, link: RecordingLink)
 
 
 def test_client_stream_raises_what_is_declared(
-    wamp: WAMP, client: Client, link: RecordingLink
+    client: Client, link: RecordingLink, no_stock: type[Exception]
 ) -> None:
-    @wamp.error("com.shop.no_stock")
-    class NoStock(Exception):
-        pass
-
     remote = RemoteError.from_uri("com.shop.no_stock", ["pen"])
     link.answer = [1, remote]
     stream = client.stream("x")
     assert next(stream) == 1
-    with pytest.raises(NoStock, match="pen") as caught:
+    with pytest.raises(no_stock, match="pen") as caught:
         next(stream)
     assert caught.value.__cause__ is remote
 
