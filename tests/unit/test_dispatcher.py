@@ -20,7 +20,7 @@ from flask_wamp import WAMP, ApplicationError, RemoteError
 from flask_wamp import dispatcher as dispatcher_module
 from flask_wamp.dispatcher import Endpoint
 from flask_wamp.errors import URI_BY_STATUS
-from flask_wamp.registry import describe
+from flask_wamp.registry import Procedure, Subscription, describe
 from flask_wamp.state import state_of
 
 from .doubles import Caller, Declare
@@ -127,7 +127,10 @@ def test_dispatcher_prepares_a_function_once(
         call.deliver("com.shop.sold")
     assert prepared == ["work", "work"]
     state = state_of(app)
-    declared = [*state.registry.procedures, *state.registry.subscriptions]
+    declared: list[Procedure | Subscription] = [
+        *state.registry.procedures,
+        *state.registry.subscriptions,
+    ]
     alive = weakref.ref(work)
     del work
     while declared:

@@ -427,10 +427,10 @@ def test_typed_views_that_are_no_procedures_are_untouched(
     def typed(count: int) -> list[int]:
         return [count]
 
-    view = app.view_functions["plain"]
+    given = app.view_functions["plain"]
     assert http.post("/plain/3", json={"other": 4}).json == ["3", 0]
     assert http.post("/typed/3").json == [3]
-    assert app.view_functions["plain"] is view
+    assert app.view_functions["plain"] is given
 
 
 def test_typed_views_without_annotations_are_untouched(
@@ -440,9 +440,9 @@ def test_typed_views_without_annotations_are_untouched(
     def show(count: Any, other=0) -> list[Any]:  # type: ignore[no-untyped-def]
         return [count, other]
 
-    view = app.view_functions["show"]
+    given = app.view_functions["show"]
     assert http.post("/3", json={"other": 4}).json == ["3", 0]
-    assert app.view_functions["show"] is view
+    assert app.view_functions["show"] is given
 
 
 def test_typed_views_without_a_request_are_checked_over_http(
@@ -493,11 +493,11 @@ def test_typed_views_many_requests_wrap_a_view_once(
         return repr(count)
 
     http.get("/3")
-    view = app.view_functions["show"]
-    assert view is not show
+    given = app.view_functions["show"]
+    assert given is not show
     wamp.callee("com.shop.other")(lambda: None)
     http.get("/3")
-    assert app.view_functions["show"] is view
+    assert app.view_functions["show"] is given
 
 
 # --- guards
