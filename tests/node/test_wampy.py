@@ -1,100 +1,19 @@
 """The peers by the name of wampy: the Python client 1.1.0 and wampy.js 8 under Node.js."""
 
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 
-from flask_wamp import WAMP, CallResult, RemoteError
+from flask_wamp import CallResult, RemoteError
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
-from .support import Peer, Program, http, missing_service, wait_until
+from .programs import Wampy, javascript_wampy, python_wampy
+from .support import MakeApp, Peer, http, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.wampy]
-
-MakeApp = Callable[..., tuple[Flask, WAMP]]
-PEERS = Path(__file__).parent / "peers"
-
-
-class Wampy:
-    """A wampy program, which takes orders one after another."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._taken: set[int] = set()
-
-    def order(self, do: str, **details: Any) -> dict[str, Any]:
-        """Give an order, and return the answer."""
-        self._program.write(json.dumps({"do": do, **details}))
-        return self._next(lambda told: "event" not in told)
-
-    def call(self, uri: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Call *uri*, and return what the program says about the outcome."""
-        return self.order("call", uri=uri, args=args, kwargs=kwargs)
-
-    def publish(self, topic: str, *args: Any, **kwargs: Any) -> None:
-        """Publish to *topic*."""
-        assert self.order("publish", topic=topic, args=args, kwargs=kwargs) == {"result": None}
-
-    def event(self) -> dict[str, Any]:
-        """Return the next event."""
-        return self._next(lambda told: "event" in told)
-
-    def ready(self) -> None:
-        """Wait until the program has joined, registered and subscribed."""
-        assert self._next(lambda told: True) == {"ready": True}
-
-    def _next(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            for number, line in enumerate(self._program.output.splitlines(keepends=True)):
-                if number in self._taken or not line.startswith("{") or not line.endswith("\n"):
-                    continue
-                told: dict[str, Any] = json.loads(line)
-                if fits(told):
-                    self._taken.add(number)
-                    return told
-            if self._program.process.poll() is not None:
-                pytest.fail(f"the peer has ended:\n{self._program.output}")
-            return None
-
-        found = wait_until(look, "the peer says something")
-        assert found is not None
-        return found
-
-
-@contextmanager
-def python_wampy(url: str, kind: str) -> Iterator[Wampy]:
-    """Run the Python wampy, as a ``peer`` or a ``service``."""
-    executable = os.environ.get("WAMPY_PYTHON", "")
-    if not Path(executable).is_file():
-        missing_service("WAMPY_PYTHON names no Python with wampy: run `make test`")
-    # Nothing of the project is on this one's path.
-    env = {"PYTHONPATH": "", "WAMPY_LOGGING": "0"}
-    with Program(executable, str(PEERS / "wampy_peer.py"), url, kind, env=env) as program:
-        peer = Wampy(program)
-        peer.ready()
-        yield peer
-
-
-@contextmanager
-def javascript_wampy(url: str) -> Iterator[Wampy]:
-    """Run wampy.js under Node.js."""
-    directory = os.environ.get("WAMPY_JS", "")
-    node = shutil.which("node")
-    if node is None or not (Path(directory) / "package.json").is_file():
-        missing_service("no Node.js, or WAMPY_JS names no wampy.js: run `make test`")
-    program = str(PEERS / "wampy_peer.cjs")
-    with Program(node, program, directory, url) as running:
-        peer = Wampy(running)
-        peer.ready()
-        yield peer
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +27,6 @@ def python_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
 def python_service(peers_node: CrossbarNode) -> Iterator[Wampy]:
     """Run the Python wampy with the rights of the backend, as callee and subscriber."""
     with python_wampy(trusted_url(peers_node), "service") as peer:
-        yield peer
-
-
-@pytest.fixture(scope="module")
-def javascript_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
-    """Run wampy.js with the rights of a browser."""
-    with javascript_wampy(peers_node.ws_url) as peer:
         yield peer
 
 

@@ -182,7 +182,9 @@ def test_make_run_names_the_page(clone: Path) -> None:
 
 
 def test_make_test_runs_tests(clone: Path) -> None:
-    process = run("make test", clone, ARGS="-q --numprocesses 0 tests/unit/test_uris.py", **environments())
+    process = run(
+        "make test", clone, ARGS="-q --numprocesses 0 tests/unit/test_uris.py", **environments()
+    )
     try:
         output, _ = process.communicate(timeout=100)
     except subprocess.TimeoutExpired:

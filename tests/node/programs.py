@@ -1,0 +1,184 @@
+"""The programs that tests start: Python, and the peers by the name of wampy."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from .support import LIMIT, ROOT, missing_service, wait_until
+
+PEERS = Path(__file__).parent / "peers"
+
+
+class Program:
+    """A program with its output, ended when the test is over."""
+
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment.update(env or {})
+        self._lines: list[str] = []
+        self.process = subprocess.Popen(
+            arguments,
+            env=environment,
+            cwd=cwd,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="program output", daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """What the program has said so far."""
+        return "".join(self._lines)
+
+    def write(self, line: str) -> None:
+        """Write *line* to the program's input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def wait_for(self, text: str, *, timeout: float = LIMIT) -> str:
+        """Wait until the program has said *text*, and return the line."""
+
+        def line_with_text() -> str | None:
+            # The reader ends after the last line is in the list: look at it first.
+            ended = not self._reader.is_alive()
+            found = next((line for line in list(self._lines) if text in line), None)
+            if found is None and ended:
+                pytest.fail(f"the program ended without {text!r}:\n{self.output}")
+            return found
+
+        found = wait_until(line_with_text, f"the program says {text!r}", timeout=timeout)
+        assert found is not None
+        return found.rstrip("\n")
+
+    def wait(self, *, timeout: float = LIMIT) -> int:
+        """Wait until the program has ended, and return its exit code."""
+        code = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def end(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the program, if it runs, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the program and its children for good."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LIMIT)
+        self._reader.join(LIMIT)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.kill()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+
+
+def python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Program:
+    """Start the tests' own Python."""
+    return Program(sys.executable, *arguments, env=env, cwd=cwd)
+
+
+# --- wampy
+
+
+class Wampy:
+    """A wampy program, which takes orders one after another."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._taken: set[int] = set()
+
+    def order(self, do: str, **details: Any) -> dict[str, Any]:
+        """Give an order, and return the answer."""
+        self._program.write(json.dumps({"do": do, **details}))
+        return self._next(lambda told: "event" not in told)
+
+    def call(self, uri: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Call *uri*, and return what the program says about the outcome."""
+        return self.order("call", uri=uri, args=args, kwargs=kwargs)
+
+    def publish(self, topic: str, *args: Any, **kwargs: Any) -> None:
+        """Publish to *topic*."""
+        assert self.order("publish", topic=topic, args=args, kwargs=kwargs) == {"result": None}
+
+    def event(self) -> dict[str, Any]:
+        """Return the next event."""
+        return self._next(lambda told: "event" in told)
+
+    def ready(self) -> None:
+        """Wait until the program has joined, registered and subscribed."""
+        assert self._next(lambda told: True) == {"ready": True}
+
+    def _next(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            for number, line in enumerate(self._program.output.splitlines(keepends=True)):
+                if number in self._taken or not line.startswith("{") or not line.endswith("\n"):
+                    continue
+                told: dict[str, Any] = json.loads(line)
+                if fits(told):
+                    self._taken.add(number)
+                    return told
+            if self._program.process.poll() is not None:
+                pytest.fail(f"the peer has ended:\n{self._program.output}")
+            return None
+
+        found = wait_until(look, "the peer says something")
+        assert found is not None
+        return found
+
+
+@contextmanager
+def python_wampy(url: str, kind: str) -> Iterator[Wampy]:
+    """Run the Python wampy, as a ``peer`` or a ``service``."""
+    executable = os.environ.get("WAMPY_PYTHON", "")
+    if not Path(executable).is_file():
+        missing_service("WAMPY_PYTHON names no Python with wampy: run `make test`")
+    # Nothing of the project is on this one's path.
+    env = {"PYTHONPATH": "", "WAMPY_LOGGING": "0"}
+    with Program(executable, str(PEERS / "wampy_peer.py"), url, kind, env=env) as program:
+        peer = Wampy(program)
+        peer.ready()
+        yield peer
+
+
+@contextmanager
+def javascript_wampy(url: str) -> Iterator[Wampy]:
+    """Run wampy.js under Node.js."""
+    directory = os.environ.get("WAMPY_JS", "")
+    node = shutil.which("node")
+    if node is None or not (Path(directory) / "package.json").is_file():
+        missing_service("no Node.js, or WAMPY_JS names no wampy.js: run `make test`")
+    program = str(PEERS / "wampy_peer.cjs")
+    with Program(node, program, directory, url) as running:
+        peer = Wampy(running)
+        peer.ready()
+        yield peer
