@@ -10,7 +10,8 @@ import pytest
 
 from flask_wamp.node import READY, CrossbarNode, crossbar_command, free_port, on_port
 
-from .support import APPS, Program, node_config, python
+from .programs import Program, python
+from .support import APPS, node_config
 
 pytestmark = pytest.mark.node
 
