@@ -1,5 +1,6 @@
 """The nodes that the tests share, and the peers that talk to them."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,19 @@ from flask_wamp import WAMP
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
 
-from .support import APPS, Peer, connected, node_config
+from .programs import Wampy, javascript_wampy
+from .strangers import Bystanders, Stranger
+from .support import (
+    APPS,
+    HELLO,
+    REGISTER,
+    REGISTERED,
+    WELCOME,
+    Peer,
+    RawPeer,
+    connected,
+    node_config,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,6 +71,52 @@ def make_app(peers_node: CrossbarNode) -> Iterator[Callable[..., tuple[Flask, WA
     yield make
     for app, wamp in made:
         wamp.stop(app)
+
+
+@pytest.fixture
+def silent(peers_node: CrossbarNode) -> Iterator[RawPeer]:
+    """Give a callee of ``com.raw.silent`` that answers what the test lets it."""
+    peer = RawPeer(trusted_url(peers_node))
+    try:
+        features = {"call_canceling": True, "progressive_call_results": True}
+        roles = {"callee": {"features": features}}
+        assert peer.request([HELLO, "realm1", {"roles": roles}])[0] == WELCOME
+        assert peer.request([REGISTER, 1, {}, "com.raw.silent"])[0] == REGISTERED
+        yield peer
+    finally:
+        peer.close()
+
+
+@pytest.fixture
+def stranger(peers_node: CrossbarNode) -> Iterator[Stranger]:
+    """Give a stranger, with the rights of browsers."""
+    found = Stranger(peers_node.ws_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def bystanders(peers_node: CrossbarNode) -> Iterator[Bystanders]:
+    """Give the peers that must not notice anything."""
+    found = Bystanders(peers_node)
+    yield found
+    found.close()
+
+
+_names = (f"name {number}" for number in itertools.count())
+
+
+@pytest.fixture
+def name() -> str:
+    """Give a name under which nothing has been recorded."""
+    return next(_names)
+
+
+@pytest.fixture(scope="module")
+def javascript_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
+    """Run wampy.js with the rights of a browser."""
+    with javascript_wampy(peers_node.ws_url) as peer:
+        yield peer
 
 
 def trusted_url(node: CrossbarNode) -> str:

@@ -1,16 +1,20 @@
-"""The peers wampy, in Python and in Node.js, and nameko-wamp: programs with environments of their own."""
+"""The programs that tests start: Python, and the peers wampy and nameko-wamp."""
 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from .support import Program, missing_service, wait_until
+from .support import LIMIT, ROOT, missing_service, wait_until
 
 PEERS = Path(__file__).parent / "peers"
 
@@ -26,6 +30,97 @@ WAYS: dict[str, Callable[..., Any]] = {
     )[0],
     "stream": lambda wampy, uri, *args, **kwargs: next(wampy.stream(uri, *args, **kwargs)),
 }
+
+
+class Program:
+    """A program with its output, ended when the test is over."""
+
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment.update(env or {})
+        self._lines: list[str] = []
+        self.process = subprocess.Popen(
+            arguments,
+            env=environment,
+            cwd=cwd,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="program output", daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """What the program has said so far."""
+        return "".join(self._lines)
+
+    def write(self, line: str) -> None:
+        """Write *line* to the program's input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def wait_for(self, text: str, *, timeout: float = LIMIT) -> str:
+        """Wait until the program has said *text*, and return the line."""
+
+        def line_with_text() -> str | None:
+            # The reader ends after the last line is in the list: look at it first.
+            ended = not self._reader.is_alive()
+            found = next((line for line in list(self._lines) if text in line), None)
+            if found is None and ended:
+                pytest.fail(f"the program ended without {text!r}:\n{self.output}")
+            return found
+
+        found = wait_until(line_with_text, f"the program says {text!r}", timeout=timeout)
+        assert found is not None
+        return found.rstrip("\n")
+
+    def wait(self, *, timeout: float = LIMIT) -> int:
+        """Wait until the program has ended, and return its exit code."""
+        code = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def end(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the program, if it runs, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the program and its children for good."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LIMIT)
+        self._reader.join(LIMIT)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.kill()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+
+
+def python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Program:
+    """Start the tests' own Python."""
+    return Program(sys.executable, *arguments, env=env, cwd=cwd)
+
+
+# --- wampy and nameko-wamp
 
 
 class Wampy:

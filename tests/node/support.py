@@ -1,22 +1,19 @@
-"""What the node tests are made of: configurations, peers, programs and waiting for conditions."""
+"""What the node tests are made of: configurations, peers and waiting for conditions."""
 
 import json
 import os
 import queue
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 from autobahn.twisted.wamp import ApplicationSession
@@ -40,12 +37,14 @@ from autobahn.wamp.types import (
     RegisterOptions,
     SubscribeOptions,
 )
+from flask import Flask
 from sqlalchemy import event as database_event
 from sqlalchemy.orm import Session
 from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.python.failure import Failure
 
+from flask_wamp import WAMP
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
 
@@ -54,6 +53,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATIONS = ROOT / "crossbar_config"
 APPS = "tests.node.apps"
+MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: Seconds that anything in these tests may take at most, but for the start of a node.
 LIMIT = 20.0
 
@@ -590,94 +590,3 @@ def raw_peer(url: str, *, serializer: str = "json") -> Iterator[RawPeer]:
         yield peer
     finally:
         peer.close()
-
-
-# --- programs
-
-
-class Program:
-    """A program with its output, ended when the test is over."""
-
-    def __init__(
-        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
-    ) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        environment.update(env or {})
-        self._lines: list[str] = []
-        self.process = subprocess.Popen(
-            arguments,
-            env=environment,
-            cwd=cwd,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read, name="program output", daemon=True)
-        self._reader.start()
-
-    @property
-    def output(self) -> str:
-        """What the program has said so far."""
-        return "".join(self._lines)
-
-    def write(self, line: str) -> None:
-        """Write *line* to the program's input."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def wait_for(self, text: str, *, timeout: float = LIMIT) -> str:
-        """Wait until the program has said *text*, and return the line."""
-
-        def line_with_text() -> str | None:
-            # The reader ends after the last line is in the list: look at it first.
-            ended = not self._reader.is_alive()
-            found = next((line for line in list(self._lines) if text in line), None)
-            if found is None and ended:
-                pytest.fail(f"the program ended without {text!r}:\n{self.output}")
-            return found
-
-        found = wait_until(line_with_text, f"the program says {text!r}", timeout=timeout)
-        assert found is not None
-        return found.rstrip("\n")
-
-    def wait(self, *, timeout: float = LIMIT) -> int:
-        """Wait until the program has ended, and return its exit code."""
-        code = self.process.wait(timeout)
-        self._reader.join(timeout)
-        return code
-
-    def end(self, sig: signal.Signals = signal.SIGTERM) -> int:
-        """Signal the program, if it runs, and return its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(sig)
-        return self.wait()
-
-    def kill(self) -> None:
-        """End the program and its children for good."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(LIMIT)
-        self._reader.join(LIMIT)
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.kill()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.append(line)
-
-
-def python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Program:
-    """Start the tests' own Python."""
-    return Program(sys.executable, *arguments, env=env, cwd=cwd)

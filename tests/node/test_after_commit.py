@@ -4,7 +4,7 @@ import importlib
 import queue
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,13 @@ from sqlalchemy import event as database_event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_wamp import WAMP
 from flask_wamp.node import CrossbarNode
 
-from .support import LIMIT, ROOT, Peer, forget_listeners
+from .support import LIMIT, ROOT, MakeApp, Peer, forget_listeners
 from .test_publishing import MARK, until_mark
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 PACKAGE = "recipe_shop"
 
 

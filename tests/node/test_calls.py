@@ -1,15 +1,13 @@
 """Calls into views, and out of them: arguments, results, identity."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 
 from flask_wamp import (
-    WAMP,
     CallResult,
     CallTimeout,
     Canceled,
@@ -22,6 +20,7 @@ from flask_wamp import (
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
+from .programs import python
 from .support import (
     CALL,
     ERROR,
@@ -32,19 +31,18 @@ from .support import (
     RESULT,
     SERIALIZERS,
     YIELD,
+    MakeApp,
     Peer,
     connected,
     error_of,
     http,
     on_reactor,
-    python,
     raw_peer,
     wait_until,
 )
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: Names that mean something to functions on the way, in Autobahn, Twisted or this package.
 AWKWARD = ("fun", "self", "options", "error", "callee", "args", "kwargs", "uri", "timeout", "topic")
 

@@ -2,15 +2,15 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 
-from flask_wamp import WAMP, CallTimeout
+from flask_wamp import CallTimeout
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
@@ -20,6 +20,7 @@ from .support import (
     ERROR,
     LIMIT,
     RESULT,
+    MakeApp,
     Peer,
     PeerCall,
     connected,
@@ -30,7 +31,6 @@ from .support import (
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 BUSY = "wamp.error.unavailable"
 
 

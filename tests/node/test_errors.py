@@ -1,18 +1,15 @@
 """What a caller gets where a view does not answer."""
 
-from collections.abc import Callable
-
 import pytest
-from flask import Flask, g
+from flask import g
 
-from flask_wamp import WAMP, NotAuthorized, RemoteError
+from flask_wamp import NotAuthorized, RemoteError
 from flask_wamp.node import CrossbarNode
 
-from .support import Peer, error_of, http, wait_until
+from .support import MakeApp, Peer, error_of, http, wait_until
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: The documented table, and statuses that it leaves to their class.
 URIS = {
     400: "wamp.error.invalid_argument",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 
-from flask_wamp import WAMP, NotAuthorized, event
+from flask_wamp import NotAuthorized, event
 from flask_wamp.node import CrossbarNode
 
 from .support import (
@@ -17,6 +17,7 @@ from .support import (
     PUBLISHED,
     SUBSCRIBE,
     SUBSCRIBED,
+    MakeApp,
     Peer,
     http,
     raw_peer,
@@ -24,8 +25,6 @@ from .support import (
 )
 
 pytestmark = pytest.mark.node
-
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 
 
 def seen(peer: Peer, name: str, count: int) -> list[Any]:

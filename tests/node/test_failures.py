@@ -13,7 +13,8 @@ from flask_wamp.node.command import crossbar_command
 from flask_wamp.node.configuration import on_port
 from flask_wamp.node.process import READY
 
-from .support import APPS, Program, node_config, python
+from .programs import Program, python
+from .support import APPS, node_config
 
 pytestmark = pytest.mark.node
 

@@ -16,6 +16,7 @@ from flask_wamp import WAMP, NotConnected
 from flask_wamp.node import CrossbarNode, free_port
 
 from .conftest import trusted_url
+from .programs import python
 from .support import (
     APPS,
     INVOCATION,
@@ -29,7 +30,6 @@ from .support import (
     discard,
     http,
     node_config,
-    python,
     raw_peer,
     start_all,
     wait_until,

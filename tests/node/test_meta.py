@@ -5,17 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 
-from flask_wamp import WAMP, NotAuthorized, event
+from flask_wamp import NotAuthorized, event
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
-from .support import LIMIT, Peer, connected, wait_until
+from .support import LIMIT, MakeApp, Peer, connected, wait_until
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: An id that nothing has.
 NOTHING = 7
 

@@ -16,11 +16,11 @@ from flask import Flask, g
 from flask_wamp import WAMP, NotConnected
 from flask_wamp.node import CrossbarNode, free_port
 
-from .support import APPS, LIMIT, Answer, Peer, Program, error_of, http, python, wait_until
+from .programs import Program, python
+from .support import APPS, LIMIT, Answer, MakeApp, Peer, error_of, http, wait_until
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 SCRIPT = f"{APPS}.script"
 
 

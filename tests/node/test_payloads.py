@@ -5,7 +5,7 @@ import json
 import os
 import queue
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,16 @@ from flask import Flask, g
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_wamp import WAMP, ApplicationError, CallResult, RemoteError
+from flask_wamp import ApplicationError, CallResult, RemoteError
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
+from .programs import Program
 from .support import (
     LIMIT,
     SERIALIZERS,
+    MakeApp,
     Peer,
-    Program,
     connected,
     error_of,
     missing_service,
@@ -35,7 +36,6 @@ from .support import (
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 
 BYTES_PEER = Path(__file__).parent / "peers" / "wampy_bytes.cjs"
 OCTETS = bytes(range(256))

@@ -4,16 +4,16 @@ import itertools
 import queue
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
 from autobahn.exception import PayloadExceededError
 from autobahn.wamp.serializer import CBORObjectSerializer
-from flask import Flask, g, request
+from flask import g, request
 
-from flask_wamp import WAMP, Canceled, RemoteError, invocation
+from flask_wamp import Canceled, RemoteError, invocation
 from flask_wamp._twisted.replies import PAUSE_AT
 from flask_wamp._twisted.serve.window import AHEAD, PARTS
 from flask_wamp.crossbar.flow_host import UNSENT
@@ -29,6 +29,7 @@ from .support import (
     LIMIT,
     RESULT,
     WELCOME,
+    MakeApp,
     Peer,
     RawPeer,
     complaints,
@@ -41,7 +42,6 @@ from .support import (
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 PROGRESS = {"receive_progress": True}
 #: Bytes that may be under way to a caller who takes none: kernels keep a few MB for a socket.
 UNDER_WAY = 8 << 20
@@ -50,21 +50,6 @@ UNDER_WAY = 8 << 20
 HELD = PAUSE_AT + AHEAD * PARTS + (UNSENT + 2**18) // 200
 #: Bytes by which the processes of a node may grow while a caller takes nothing.
 GROWTH = 30 << 20
-
-_names = (f"name {number}" for number in itertools.count())
-
-
-@pytest.fixture
-def name() -> str:
-    """Give a name under which nothing has been recorded."""
-    return next(_names)
-
-
-@pytest.fixture(scope="module")
-def javascript_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
-    """Run wampy.js with the rights of a browser."""
-    with javascript_wampy(peers_node.ws_url) as peer:
-        yield peer
 
 
 def pulled(peer: Peer, name: str) -> int:

@@ -10,15 +10,14 @@ from autobahn.wamp.types import SubscribeOptions
 from flask import Flask, abort, g, redirect
 from flask.typing import ResponseReturnValue
 
-from flask_wamp import WAMP, ApplicationError, NotAuthorized, SetupError, event
+from flask_wamp import ApplicationError, NotAuthorized, SetupError, event
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
-from .support import LIMIT, Events, Peer, connected, error_of, http, start_on_reactor
+from .support import LIMIT, Events, MakeApp, Peer, connected, error_of, http, start_on_reactor
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: What is published after all else: events keep their order, so that nothing comes after it.
 MARK = "mark"
 

@@ -7,13 +7,7 @@ from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
 
-from .support import (
-    Events,
-    Peer,
-    connected,
-    error_of,
-    http,
-)
+from .support import Events, Peer, connected, error_of, http
 
 pytestmark = pytest.mark.node
 

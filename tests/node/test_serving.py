@@ -1,19 +1,16 @@
 """What decorators of procedures and subscriptions ask for, in the hands of other peers."""
 
-import itertools
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Annotated, Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 from pydantic import Field
 
 from flask_wamp import (
-    WAMP,
     CallTimeout,
     RegistrationFailed,
     event,
@@ -30,6 +27,7 @@ from .support import (
     ERROR,
     LIMIT,
     RESULT,
+    MakeApp,
     Peer,
     complaints,
     error_of,
@@ -39,23 +37,7 @@ from .support import (
 
 pytestmark = pytest.mark.node
 
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 BUSY = "wamp.error.unavailable"
-
-_names = (f"serving {number}" for number in itertools.count())
-
-
-@pytest.fixture
-def name() -> str:
-    """Give a name under which nothing has been recorded."""
-    return next(_names)
-
-
-@pytest.fixture(scope="module")
-def javascript_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
-    """Run wampy.js with the rights of a browser."""
-    with javascript_wampy(peers_node.ws_url) as peer:
-        yield peer
 
 
 def seen(peer: Peer, name: str, count: int) -> list[Any]:

@@ -4,18 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 
-from flask_wamp import WAMP, CallResult, RemoteError
+from flask_wamp import CallResult, RemoteError
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
 from .programs import WAYS, Wampy, javascript_wampy, python_wampy
-from .support import Peer, http, wait_until
+from .support import MakeApp, Peer, http, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.wampy]
-
-MakeApp = Callable[..., tuple[Flask, WAMP]]
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +27,6 @@ def python_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
 def python_service(peers_node: CrossbarNode) -> Iterator[Wampy]:
     """Run the Python wampy with the rights of the backend, as callee and subscriber."""
     with python_wampy(trusted_url(peers_node), "service") as peer:
-        yield peer
-
-
-@pytest.fixture(scope="module")
-def javascript_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
-    """Run wampy.js with the rights of a browser."""
-    with javascript_wampy(peers_node.ws_url) as peer:
         yield peer
 
 

@@ -9,6 +9,7 @@ import math
 import re
 import uuid
 from collections import OrderedDict, defaultdict, namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from flask.json.provider import DefaultJSONProvider
 from markupsafe import Markup
 
 from flask_wamp import PayloadError
-from flask_wamp.payload import MAX_DEPTH, encode, encode_arguments, weight
+from flask_wamp.payload import MAX_DEPTH, encode, encode_arguments, unfit_arguments, weight
 
 
 @dataclass
@@ -50,6 +51,20 @@ class Size(enum.IntEnum):
 Pair = namedtuple("Pair", "a b")  # noqa: PYI024 - the class is what is tested
 
 provider = Flask("payload").json
+
+
+def released() -> memoryview:
+    """Return what can be read no more."""
+    with memoryview(b"x") as view:
+        return view
+
+
+def dicts(depth: int) -> dict[str, Any]:
+    """Return dicts in dicts."""
+    value: dict[str, Any] = {}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
 
 
 def nested(depth: int) -> list[Any]:
@@ -166,6 +181,8 @@ def test_payload_dict_key_with_lone_surrogate_is_refused() -> None:
         (2**64, "an int of more than 64 bits"),
         (-(2**63) - 1, "an int of more than 64 bits"),
         ("\ud800", "a str with lone surrogates"),
+        ("\0x", "a str that begins with NUL, which in JSON stands for bytes"),
+        (released(), "a memoryview (operation forbidden on released memoryview object)"),
         (Markup("\udfff"), "a str with lone surrogates"),
         (object(), "a object (Object of type object is not JSON serializable)"),
         ({1, 2}, "a set (Object of type set is not JSON serializable)"),
@@ -180,7 +197,7 @@ def test_payload_dict_key_with_lone_surrogate_is_refused() -> None:
 def test_payload_unfit_value_names_its_type(value: Any, reason: str) -> None:
     with pytest.raises(PayloadError, match=r"^the value.* cannot travel: ") as caught:
         encode(value, provider)
-    assert reason in str(caught.value)
+    assert f" cannot travel: {reason}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -225,15 +242,21 @@ def test_payload_unfit_argument_names_its_place(
         encode_arguments(args, kwargs, provider)
 
 
-def test_payload_depth_limit() -> None:
-    assert encode(nested(MAX_DEPTH), provider) == nested(MAX_DEPTH)
-    with pytest.raises(PayloadError, match=f"a list nested over {MAX_DEPTH} deep"):
-        encode(nested(MAX_DEPTH + 1), provider)
-
-
-def test_payload_ten_thousand_deep() -> None:
-    with pytest.raises(PayloadError, match=f"nested over {MAX_DEPTH} deep"):
-        encode(nested(10_000), provider)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda depth: encode(nested(depth), provider),
+        lambda depth: encode(dicts(depth), provider),
+        lambda depth: encode(OrderedDict(a=nested(depth - 2)), provider),
+        lambda depth: encode_arguments([nested(depth)], {}, provider),
+        lambda depth: encode_arguments([], {"a": nested(depth)}, provider),
+    ],
+)
+def test_payload_depth_limit(make: Callable[[int], Any]) -> None:
+    make(MAX_DEPTH)
+    for depth in (MAX_DEPTH + 1, 500):
+        with pytest.raises(PayloadError, match=f"nested over {MAX_DEPTH} deep"):
+            make(depth)
 
 
 def test_payload_ten_thousand_deep_in_another_type() -> None:
@@ -261,6 +284,34 @@ def test_payload_result_shares_nothing_with_the_value() -> None:
     encoded = encode(value, provider)
     value["a"].append(2)
     assert encoded == {"a": [1]}
+
+
+# --- what peers send
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (-(2**63), None),
+        (2**64 - 1, None),
+        (1.5, None),
+        (b"\0", None),
+        ({"a": [True, None, "größe"]}, None),
+        (nested(MAX_DEPTH + 1), None),
+        (nested(MAX_DEPTH + 2), f"values nested over {MAX_DEPTH} deep"),
+        (nested(10_000), f"values nested over {MAX_DEPTH} deep"),
+        (-(2**63) - 1, "an int of more than 64 bits"),
+        (2**64, "an int of more than 64 bits"),
+        (math.nan, "the float nan, which JSON does not have"),
+        ({1: 2}, "a dict key of type int"),
+        ({"\0": 1}, "a str that begins with NUL, which in JSON stands for bytes"),
+        ((1,), "a tuple, which not every serializer has"),
+    ],
+)
+def test_payload_of_peers_is_checked(value: Any, reason: str | None) -> None:
+    text = reason and f"the payload has {reason}"
+    assert unfit_arguments([value], None) == text
+    assert unfit_arguments(None, {"a": value}) == text
 
 
 @pytest.mark.parametrize(

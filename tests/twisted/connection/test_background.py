@@ -104,6 +104,16 @@ class Process(FarEnd):
         """Wait for an attempt to connect."""
         self.turns.run_until(lambda: self.attempts == attempt)
 
+    def connect(self, attempt: int = 1) -> None:
+        """Let an attempt to connect succeed."""
+        self.dialled(attempt)
+        self.join()
+
+    def connect_again(self, attempt: int) -> None:
+        """Let the attempt succeed that comes after the delay."""
+        self.reactor.advance(self.delay)
+        self.connect(attempt)
+
     def next_message(self, kind: type[Any]) -> Any:
         """Return the next message, which has to be of one kind."""
         self.turns.run_until(self.wire.value)
@@ -126,6 +136,14 @@ class Process(FarEnd):
         """Register the one procedure that the application has."""
         self.receive(message.Registered(self.next_message(message.Register).request, 1))
 
+    def serve(self) -> None:
+        """Start to serve one procedure."""
+        self.wamp.callee("com.example.x")(lambda: 1)
+        started = self.begin(self.wamp.start)
+        self.connect()
+        self.register()
+        self.outcome(started)
+
 
 @pytest.fixture
 def process(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
@@ -142,8 +160,7 @@ def process(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
 
 def test_background_call_waits_for_the_first_attempt(process: Process) -> None:
     answer = process.begin(lambda: g.wampy.call("com.example.x"))
-    process.dialled()
-    process.join()
+    process.connect()
     call = process.next_message(message.Call)
     process.receive(message.Result(call.request, args=[5]))
     assert process.outcome(answer) == 5
@@ -181,8 +198,7 @@ def test_background_call_in_flight_when_the_connection_drops(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = process.begin(lambda: g.wampy.call("com.example.x"))
-    process.dialled()
-    process.join()
+    process.connect()
     process.next_message(message.Call)
     process.lose()
     with pytest.raises(NotConnected, match="while an answer was awaited"):
@@ -193,8 +209,7 @@ def test_background_call_in_flight_when_the_connection_drops(
 def test_background_start_returns_once_everything_is_registered(process: Process) -> None:
     process.wamp.callee("com.example.double")(lambda n: 2 * n)
     started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
+    process.connect()
     register = process.next_message(message.Register)
     assert register.procedure == "com.example.double"
     assert not started.done()
@@ -207,8 +222,7 @@ def test_background_start_returns_once_everything_is_registered(process: Process
 def test_background_start_after_the_first_use(process: Process) -> None:
     process.wamp.callee("com.example.x")(lambda: 1)
     answer = process.begin(lambda: g.wampy.publish("com.example.topic"))
-    process.dialled()
-    process.join()
+    process.connect()
     process.receive(message.Published(process.next_message(message.Publish).request, 7))
     assert process.outcome(answer) == 7
     started = process.begin(process.wamp.start)
@@ -222,8 +236,7 @@ def test_background_start_after_the_first_use(process: Process) -> None:
 def test_background_start_refused_by_the_router(process: Process) -> None:
     process.wamp.callee("com.example.x")(lambda: 1)
     started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
+    process.connect()
     register = process.next_message(message.Register)
     process.receive(
         message.Error(64, register.request, "wamp.error.procedure_already_exists", args=["taken"])
@@ -239,17 +252,10 @@ def test_background_start_refused_by_the_router(process: Process) -> None:
 
 
 def test_background_registers_again_after_a_loss(process: Process) -> None:
-    process.wamp.callee("com.example.x")(lambda: 1)
-    started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
-    process.register()
-    process.outcome(started)
+    process.serve()
     for attempt in (2, 3):
         process.lose()
-        process.reactor.advance(process.delay)
-        process.dialled(attempt)
-        process.join()
+        process.connect_again(attempt)
         process.register()
         process.receive(message.Invocation(9, 1))
         assert process.next_message(message.Yield).args == [1]
@@ -259,12 +265,7 @@ def test_background_refused_after_a_loss_tries_again(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another process may have taken over for a while."""
-    process.wamp.callee("com.example.x")(lambda: 1)
-    started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
-    process.register()
-    process.outcome(started)
+    process.serve()
     process.lose()
     process.reactor.advance(process.delay)
     process.join()
@@ -276,9 +277,7 @@ def test_background_refused_after_a_loss_tries_again(
     assert "already_exists" in caplog.text
     process.next_message(message.Goodbye)
     process.lose()
-    process.reactor.advance(process.delay)
-    process.dialled(3)
-    process.join()
+    process.connect_again(3)
     process.register()
     process.receive(message.Invocation(9, 1))
     assert process.next_message(message.Yield).args == [1]
@@ -298,20 +297,13 @@ def test_background_start_that_took_too_long_serves_nothing_later(process: Proce
 
 def test_background_second_start_that_took_too_long_ends_nothing(process: Process) -> None:
     """What was registered before the loss is registered again, whoever waits no longer."""
-    process.wamp.callee("com.example.x")(lambda: 1)
-    started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
-    process.register()
-    process.outcome(started)
+    process.serve()
     process.lose()
     again = process.begin(lambda: process.wamp.start(timeout=0.05))
     with pytest.raises(NotConnected, match=r"within 0\.05 s"):
         process.outcome(again)
     process.turns.run_pending()
-    process.reactor.advance(process.delay)
-    process.dialled(2)
-    process.join()
+    process.connect_again(2)
     process.register()
     process.receive(message.Invocation(9, 1))
     assert process.next_message(message.Yield).args == [1]
@@ -320,8 +312,7 @@ def test_background_second_start_that_took_too_long_ends_nothing(process: Proces
 def test_background_two_starts_at_once_register_once(process: Process) -> None:
     process.wamp.callee("com.example.x")(lambda: 1)
     starts = [process.begin(process.wamp.start) for _ in range(2)]
-    process.dialled()
-    process.join()
+    process.connect()
     process.register()
     for started in starts:
         assert process.outcome(started) is None
@@ -330,8 +321,7 @@ def test_background_two_starts_at_once_register_once(process: Process) -> None:
 
 def test_background_stop_ends_the_session_and_what_waits(process: Process) -> None:
     answer = process.begin(lambda: g.wampy.call("com.example.x"))
-    process.dialled()
-    process.join()
+    process.connect()
     process.next_message(message.Call)
     stopped = process.begin(process.wamp.stop)
     with pytest.raises(NotConnected, match=r"closed by wamp\.stop\(\)"):
@@ -345,8 +335,7 @@ def test_background_stop_ends_the_session_and_what_waits(process: Process) -> No
 
 def test_background_reactor_that_stops_releases_what_waits(process: Process) -> None:
     answer = process.begin(lambda: g.wampy.call("com.example.x"))
-    process.dialled()
-    process.join()
+    process.connect()
     process.next_message(message.Call)
     for trigger, args, kwargs in process.reactor.triggers["before"]["shutdown"]:
         trigger(*args, **kwargs)
@@ -357,18 +346,8 @@ def test_background_reactor_that_stops_releases_what_waits(process: Process) -> 
 # --- what is added while running
 
 
-def serving(process: Process) -> None:
-    """Let the process serve its one procedure."""
-    process.wamp.callee("com.example.x")(lambda: 1)
-    started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
-    process.register()
-    process.outcome(started)
-
-
 def test_background_added_procedure_is_registered_at_once(process: Process) -> None:
-    serving(process)
+    process.serve()
     added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
     register = process.next_message(message.Register)
     assert register.procedure == "com.example.y"
@@ -386,14 +365,12 @@ def test_background_added_procedure_is_registered_at_once(process: Process) -> N
 
 
 def test_background_added_procedure_is_registered_again_after_a_loss(process: Process) -> None:
-    serving(process)
+    process.serve()
     added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
     process.receive(message.Registered(process.next_message(message.Register).request, 2))
     handle = process.outcome(added)
     process.lose()
-    process.reactor.advance(process.delay)
-    process.dialled(2)
-    process.join()
+    process.connect_again(2)
     process.turns.run_until(process.wire.value)
     registers = process.sent()
     assert [msg.procedure for msg in registers] == ["com.example.x", "com.example.y"]
@@ -406,14 +383,12 @@ def test_background_added_procedure_is_registered_again_after_a_loss(process: Pr
     process.lose()
     with pytest.raises(NotConnected):
         process.outcome(process.begin(handle.remove))
-    process.reactor.advance(process.delay)
-    process.dialled(3)
-    process.join()
+    process.connect_again(3)
     process.register()
 
 
 def test_background_added_procedure_that_is_refused(process: Process) -> None:
-    serving(process)
+    process.serve()
     added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
     register = process.next_message(message.Register)
     process.receive(message.Error(64, register.request, "wamp.error.not_authorized", args=["no"]))
@@ -425,21 +400,18 @@ def test_background_added_procedure_that_is_refused(process: Process) -> None:
 
 
 def test_background_added_procedure_without_a_session(process: Process) -> None:
-    serving(process)
+    process.serve()
     process.lose()
     adding = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
     with pytest.raises(NotConnected):
         process.outcome(adding)
-    process.reactor.advance(process.delay)
-    process.dialled(2)
-    process.join()
+    process.connect_again(2)
     process.register()
 
 
 def test_background_added_before_it_serves_is_served_with_the_others(process: Process) -> None:
     answer = process.begin(lambda: g.wampy.publish("com.example.topic"))
-    process.dialled()
-    process.join()
+    process.connect()
     process.receive(message.Published(process.next_message(message.Publish).request, 7))
     process.outcome(answer)
     added = process.begin(lambda: process.wamp.add_procedure(lambda: 2, "com.example.y"))
@@ -455,7 +427,7 @@ def test_background_added_before_it_serves_is_served_with_the_others(process: Pr
 
 
 def test_background_added_subscription(process: Process) -> None:
-    serving(process)
+    process.serve()
     seen: list[int] = []
     added = process.begin(lambda: process.wamp.add_subscription(seen.append, "com.example.topic"))
     subscribe = process.next_message(message.Subscribe)
@@ -481,8 +453,7 @@ def test_background_tells_who_joins_and_leaves(process: Process) -> None:
     process.wamp.on_leave(lambda session: seen.append(("leave", session.session)))
     process.wamp.callee("com.example.x")(lambda: 1)
     started = process.begin(process.wamp.start)
-    process.dialled()
-    process.join()
+    process.connect()
     register = process.next_message(message.Register)
     assert seen == []
     process.receive(message.Registered(register.request, 1))
@@ -490,9 +461,7 @@ def test_background_tells_who_joins_and_leaves(process: Process) -> None:
     eventually(lambda: len(seen) == 1)
     process.lose()
     eventually(lambda: len(seen) == 2)
-    process.reactor.advance(process.delay)
-    process.dialled(2)
-    process.join()
+    process.connect_again(2)
     process.register()
     eventually(lambda: len(seen) == 3)
     assert seen == [("join", "realm1"), ("leave", SESSION_ID), ("join", "realm1")]
@@ -517,8 +486,7 @@ def test_background_stop_waits_until_it_is_told(
         told.append(session.reason)
 
     answer = process.begin(lambda: g.wampy.publish("com.example.topic"))
-    process.dialled()
-    process.join()
+    process.connect()
     process.receive(message.Published(process.next_message(message.Publish).request, 7))
     process.outcome(answer)
     stopping = process.begin(process.wamp.stop)
@@ -537,8 +505,7 @@ def test_background_stop_waits_until_it_is_told(
 def test_background_started_call_waits_for_the_first_attempt(process: Process) -> None:
     pending = process.outcome(process.begin(lambda: g.wampy.start_call("com.example.x")))
     assert not pending.done()
-    process.dialled()
-    process.join()
+    process.connect()
     call = process.next_message(message.Call)
     process.receive(message.Result(call.request, args=[5]))
     assert process.outcome(process.begin(pending.result)) == 5

@@ -170,10 +170,7 @@ def test_binding_call_interrupted_while_it_waits_for_a_thread_does_not_run(
     blocked = Blocked()
     runs: list[int] = []
 
-    @wamp.callee
-    def slow() -> None:
-        blocked()
-
+    wamp.callee("slow")(blocked.__call__)
     wamp.callee("quick")(runs.append)
     router = serve(threads=1)
     slow_request = router.invoke("slow")
@@ -196,10 +193,7 @@ def test_binding_interrupted_call_leaves_its_place_in_the_queue(
     monkeypatch.setattr(gates, "WAITING_CALLS", 1)
     blocked = Blocked()
 
-    @wamp.callee
-    def slow() -> None:
-        blocked()
-
+    wamp.callee("slow")(blocked.__call__)
     wamp.callee("quick")(lambda: 1)
     router = serve(threads=1)
     router.invoke("slow")
@@ -227,10 +221,7 @@ def test_binding_interrupted_calls_leave_the_gate(
     monkeypatch.setattr(calls, "GATE", 2)
     blocked = Blocked()
 
-    @wamp.callee
-    def slow() -> None:
-        blocked()
-
+    wamp.callee("slow")(blocked.__call__)
     wamp.callee("quick")(lambda: 1)
     router = serve(threads=2)
     requests = [router.invoke("slow") for _ in range(4)]
@@ -248,10 +239,7 @@ def test_binding_results_after_the_session_are_dropped(
 ) -> None:
     blocked, done = Blocked(), threading.Event()
 
-    @wamp.callee
-    def slow() -> None:
-        blocked()
-
+    wamp.callee("slow")(blocked.__call__)
     wamp.subscribe("com.example.topic")(done.set)
     router = serve(threads=1)
     request = router.invoke("slow")
@@ -296,10 +284,7 @@ def test_binding_strangers_do_not_keep_colleagues_out(
     monkeypatch.setattr(calls, "GATE", 2)
     blocked = Blocked()
 
-    @wamp.callee
-    def slow() -> None:
-        blocked()
-
+    wamp.callee("slow")(blocked.__call__)
     wamp.callee("quick")(lambda: 1)
     router = serve(threads=3)
     router.session._authrole = "backend"

@@ -17,7 +17,7 @@ from werkzeug.exceptions import Conflict, HTTPException, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_wamp import WAMP, ApplicationError, RemoteError
-from flask_wamp.declare.declared import describe
+from flask_wamp.declare.declared import Procedure, Subscription, describe
 from flask_wamp.serve import dispatcher as dispatcher_module
 from flask_wamp.serve.dispatcher import Endpoint
 from flask_wamp.serve.statuses import URI_BY_STATUS
@@ -127,7 +127,10 @@ def test_dispatcher_prepares_a_function_once(
         call.deliver("com.shop.sold")
     assert prepared == ["work", "work"]
     state = state_of(app)
-    declared: list[Any] = [*state.registry.procedures, *state.registry.subscriptions]
+    declared: list[Procedure | Subscription] = [
+        *state.registry.procedures,
+        *state.registry.subscriptions,
+    ]
     alive = weakref.ref(work)
     del work
     while declared:

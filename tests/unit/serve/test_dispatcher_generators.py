@@ -240,6 +240,7 @@ def test_dispatcher_generator_whose_caller_is_gone_is_closed(app: Flask, declare
     with pytest.raises(ApplicationError) as caught:
         send_to(app, "count", gone)
     assert caught.value.uri == "wamp.error.canceled"
+    assert caught.value.args == ("the call was canceled",)
     assert ended == ["closed", "cleaned up in shop"]
 
 

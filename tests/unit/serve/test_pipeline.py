@@ -4,6 +4,7 @@ import functools
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import (
@@ -22,7 +23,7 @@ from flask import (
 
 from flask_wamp import WAMP
 
-from ..doubles import Caller, View
+from ..doubles import Caller, Declare, View
 
 INVALID = "wamp.error.invalid_argument"
 DENIED = "wamp.error.not_authorized"
@@ -97,9 +98,36 @@ def test_pipeline_host_is_the_applications_own(config: dict[str, Any], url: str)
     @app.get("/here/<name>")
     @WAMP(app).callee
     def here(name: str) -> list[str]:
-        return [request.url, url_for("here", name="y"), url_for("here", name="x", _external=True)]
+        server = [request.environ["SERVER_NAME"], request.environ["SERVER_PORT"]]
+        return [url_for("here", name="x"), url_for("here", name="x", _external=True), *server]
 
-    assert Caller(app)("here", "x") == [url, "/here/y", url]
+    parts = urlsplit(url)
+    server = [parts.hostname, str(parts.port or 80)]
+    assert Caller(app)("here", "x") == ["/here/x", url, *server]
+
+
+def test_pipeline_environment_is_one_of_wsgi(app: Flask, view: View, call: Caller) -> None:
+    @view("/x")
+    def x(*keys: str) -> dict[str, Any]:
+        return {key: request.environ[key] for key in keys}
+
+    expected = {
+        "REQUEST_METHOD": "CALL",
+        "SCRIPT_NAME": "",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "localhost",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": "2",
+        "wsgi.version": [1, 0],
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    assert call("x", *expected) == expected
+    assert call.error("x", "wsgi.errors").uri == "wamp.error.invalid_payload"
 
 
 def test_pipeline_session_is_empty_and_usable(app: Flask, view: View, call: Caller) -> None:
@@ -253,6 +281,30 @@ def test_pipeline_values_that_fit_no_url_are_named_in_short(view: View, call: Ca
     assert len(call.error("x", 1, "y" * 500).args[0]) == 500
 
 
+@pytest.mark.parametrize("methods", [["POST"], ["POST", "HEAD"]])
+def test_pipeline_views_of_one_path_are_told_by_their_methods(
+    app: Flask, view: View, call: Caller, methods: list[str]
+) -> None:
+    """Not by those that Flask answers for every view; and rules without a view are no matter."""
+    app.add_url_rule("/polls", endpoint="no view", methods=["DELETE"])
+    view("/polls")(polls)
+    view("/polls", methods=methods)(create)
+    assert (call("polls"), call("create")) == ("polls", "create")
+
+
+def polls() -> str:
+    return "polls"
+
+
+def create() -> str:
+    return "create"
+
+
+def test_pipeline_view_that_answers_no_method_of_its_own(view: View, call: Caller) -> None:
+    view("/polls", methods=["OPTIONS"])(polls)
+    assert call.error("polls").uri == INVALID
+
+
 def test_pipeline_view_whose_path_is_anothers(app: Flask, view: View, call: Caller) -> None:
     app.add_url_rule("/x", view_func=lambda: "another", endpoint="another")
     runs = []
@@ -335,14 +387,16 @@ def test_pipeline_rules_of_different_methods_are_all_found(
     assert call("x", b=2) == ["/b/2", 0, 2]
 
 
-def test_pipeline_view_that_takes_any_keyword(view: View, call: Caller) -> None:
-    """Path variables reach it as HTTP hands them over: converted."""
+def test_pipeline_view_that_takes_any_keyword(app: Flask, view: View, call: Caller) -> None:
+    """Path variables reach it as HTTP hands them over: converted, and with the rule's defaults."""
 
+    @app.get("/x", defaults={"a": 5})
     @view("/x/<int:a>")
     def x(**variables: Any) -> dict[str, Any]:
         return variables
 
     assert call("x", a="7", b=1) == {"a": 7, "b": 1}
+    assert call("x") == {"a": 5}
 
 
 def test_pipeline_url_value_preprocessor_takes_a_variable(
@@ -479,7 +533,11 @@ def test_pipeline_decorator_guards_in_every_order(
     app: Flask, wamp: WAMP, call: Caller, order: str
 ) -> None:
     """R: ``app.get``, C: ``wamp.callee``, G: the guard; the outermost first."""
-    decorators: dict[str, Any] = {"R": app.get("/secret"), "C": wamp.callee, "G": login_required}
+    decorators: dict[str, Declare] = {
+        "R": app.get("/secret"),
+        "C": wamp.callee,
+        "G": login_required,
+    }
 
     def secret() -> str:
         return "secret"

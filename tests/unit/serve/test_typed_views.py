@@ -27,9 +27,8 @@ class Order(BaseModel):
 
 def errors_of(response: Any) -> Any:
     """Return the list of errors of a response, which is 400 and JSON."""
-    assert response.status_code == 400
-    assert response.mimetype == "application/json"
-    assert set(response.json) == {"status", "description", "errors"}
+    assert (response.status_code, response.mimetype) == (400, "application/json")
+    assert response.json.keys() == {"status", "description", "errors"}
     assert response.json["status"] == 400
     assert response.json["description"]
     return response.json["errors"]
@@ -427,10 +426,10 @@ def test_typed_views_that_are_no_procedures_are_untouched(
     def typed(count: int) -> list[int]:
         return [count]
 
-    registered = app.view_functions["plain"]
+    given = app.view_functions["plain"]
     assert http.post("/plain/3", json={"other": 4}).json == ["3", 0]
     assert http.post("/typed/3").json == [3]
-    assert app.view_functions["plain"] is registered
+    assert app.view_functions["plain"] is given
 
 
 def test_typed_views_without_annotations_are_untouched(
@@ -440,9 +439,9 @@ def test_typed_views_without_annotations_are_untouched(
     def show(count: Any, other=0) -> list[Any]:  # type: ignore[no-untyped-def]
         return [count, other]
 
-    registered = app.view_functions["show"]
+    given = app.view_functions["show"]
     assert http.post("/3", json={"other": 4}).json == ["3", 0]
-    assert app.view_functions["show"] is registered
+    assert app.view_functions["show"] is given
 
 
 def test_typed_views_without_a_request_are_checked_over_http(
@@ -493,11 +492,11 @@ def test_typed_views_many_requests_wrap_a_view_once(
         return repr(count)
 
     http.get("/3")
-    registered = app.view_functions["show"]
-    assert registered is not show
+    given = app.view_functions["show"]
+    assert given is not show
     wamp.callee("com.shop.other")(lambda: None)
     http.get("/3")
-    assert app.view_functions["show"] is registered
+    assert app.view_functions["show"] is given
 
 
 # --- guards

@@ -11,7 +11,7 @@ from flask.views import MethodView
 
 from flask_wamp import WAMP, CallResult
 
-from .doubles import Caller
+from ..doubles import Caller
 
 RESULT: Any = CallResult((1, "two", [3]), {"four": {"five": None}})
 JSON = {"args": [1, "two", [3]], "kwargs": {"four": {"five": None}}}
