@@ -8,26 +8,23 @@ from typing import Any
 import pytest
 from flask import Flask, current_app, g
 from flask.ctx import _AppCtxGlobals
+from flask.testing import FlaskClient
 
 from flask_wamp import WAMP, ConfigError, DeclarationError, RegistrationFailed, SetupError
 from flask_wamp.call.client import Client
 from flask_wamp.declare.declared import Procedure, ProcedureOptions, SubscriptionOptions
 from flask_wamp.state import state_of
 
-from .doubles import Caller, RecordingLink
+from .doubles import Caller, RecordingLink, View, refusal
 
 
-def test_extension_given_the_application() -> None:
-    app = Flask("shop")
-    WAMP(app)
-    assert state_of(app) is app.extensions["wamp"]
-
-
-def test_extension_init_app() -> None:
-    app = Flask("shop")
-    wamp = WAMP()
-    wamp.init_app(app)
-    assert isinstance(state_of(app).client, Client)
+def test_extension_is_set_up_by_its_constructor_or_by_init_app() -> None:
+    one, two = Flask("one"), Flask("two")
+    WAMP(one)
+    WAMP().init_app(two)
+    for app in (one, two):
+        assert state_of(app) is app.extensions["wamp"]
+        assert isinstance(state_of(app).client, Client)
 
 
 def test_extension_setting_up_starts_nothing() -> None:
@@ -51,15 +48,12 @@ def test_extension_second_init_is_refused_with_a_remedy(same: bool) -> None:
     assert state_of(app) is state
 
 
-def test_extension_application_without_it() -> None:
-    with pytest.raises(SetupError, match=r"'shop' has no WAMP extension: call wamp\.init_app"):
-        state_of(Flask("shop"))
-
-
-def test_extension_of_another_name_is_not_taken_for_this_one() -> None:
+@pytest.mark.parametrize("extensions", [{}, {"wamp": object()}])
+def test_extension_application_without_it(extensions: dict[str, Any]) -> None:
+    """Also where another extension has taken its name."""
     app = Flask("shop")
-    app.extensions["wamp"] = object()
-    with pytest.raises(SetupError, match="has no WAMP extension"):
+    app.extensions.update(extensions)
+    with pytest.raises(SetupError, match=r"'shop' has no WAMP extension: call wamp\.init_app"):
         state_of(app)
 
 
@@ -111,65 +105,35 @@ def test_extension_refused_application_is_not_served() -> None:
 # --- g.wampy
 
 
-def look() -> tuple[bool, bool, bool]:
+def look() -> list[bool]:
     """Return whether ``g`` has the client in each way of asking."""
     found = g.wampy
-    return isinstance(found, Client), "wampy" in g, g.get("wampy") is found
+    return [isinstance(found, Client), "wampy" in g, g.get("wampy") is found]
 
 
 def test_extension_wampy_in_an_application_context(app: Flask, wamp: WAMP) -> None:
+    """``flask shell`` runs in one, whose ``g`` it shows."""
     with app.app_context():
-        assert look() == (True, True, True)
+        assert look() == [True, True, True]
         assert list(g) == ["wampy"]
-
-
-def test_extension_wampy_in_a_request(app: Flask, wamp: WAMP) -> None:
-    @app.get("/")
-    def index() -> list[bool]:
-        return list(look())
-
-    assert app.test_client().get("/").json == [True, True, True]
-    with app.test_request_context("/"):
-        assert look() == (True, True, True)
-
-
-def test_extension_wampy_in_a_call_and_an_event(app: Flask, wamp: WAMP, call: Caller) -> None:
-    seen = []
-
-    @wamp.callee
-    def plain() -> list[bool]:
-        return list(look())
-
-    @app.get("/routed")
-    @wamp.callee
-    def routed() -> list[bool]:
-        return list(look())
-
-    @wamp.subscribe("com.example.x")
-    def handle() -> None:
-        seen.append(look())
-
-    call.deliver("com.example.x")
-    assert call("plain") == [True, True, True]
-    assert call("routed") == [True, True, True]
-    assert seen == [(True, True, True)]
-
-
-def test_extension_wampy_in_a_cli_command(app: Flask, wamp: WAMP) -> None:
-    seen = []
-
-    @app.cli.command("look")
-    def command() -> None:
-        seen.append(look())
-
-    assert app.test_cli_runner().invoke(args=["look"]).exit_code == 0
-    assert seen == [(True, True, True)]
-
-
-def test_extension_wampy_in_the_shell(app: Flask, wamp: WAMP) -> None:
-    """``flask shell`` runs in an application context, whose ``g`` it shows."""
-    with app.app_context():
         assert app.make_shell_context()["g"].wampy is state_of(app).client
+
+
+def test_extension_wampy_in_requests_calls_events_and_commands(
+    app: Flask, wamp: WAMP, view: View, http: FlaskClient, call: Caller
+) -> None:
+    seen = []
+    view("/routed")(look)
+    wamp.callee("plain")(look)
+    wamp.subscribe("com.example.x")(lambda: seen.append(look()))
+    app.cli.command("look")(lambda: seen.append(look()))
+    call.deliver("com.example.x")
+    assert app.test_cli_runner().invoke(args=["look"]).exit_code == 0
+    assert seen == [[True, True, True]] * 2
+    assert http.get("/routed").json == [True, True, True]
+    assert call("look") == call("plain") == [True, True, True]
+    with app.test_request_context("/"):
+        assert look() == [True, True, True]
 
 
 def test_extension_wampy_is_of_the_innermost_application() -> None:
@@ -191,7 +155,7 @@ def test_extension_globals_class_of_the_application_is_kept() -> None:
     WAMP(app)
     with app.app_context():
         assert g.answer == 42
-        assert look() == (True, True, True)
+        assert look() == [True, True, True]
 
 
 def test_extension_wampy_may_be_replaced_in_a_test(app: Flask, wamp: WAMP) -> None:
@@ -251,23 +215,6 @@ def test_extension_callee_uris(wamp: WAMP, app: Flask) -> None:
     assert [procedure.options.request for procedure in resolved.values()] == [True] * 3 + [False]
 
 
-@pytest.mark.parametrize("decorate", ["callee", "callee()", "callee('add')"])
-def test_extension_callee_refuses_a_duplicate(wamp: WAMP, app: Flask, decorate: str) -> None:
-    wamp.callee(add)
-    with pytest.raises(DeclarationError, match="declared twice"):
-        {
-            "callee": wamp.callee,
-            "callee()": wamp.callee(),
-            "callee('add')": wamp.callee("add"),
-        }[decorate](add)
-    assert len(state_of(app).registry.procedures) == 1
-
-
-def test_extension_callee_refuses_an_invalid_uri(wamp: WAMP) -> None:
-    with pytest.raises(DeclarationError, match="is invalid"):
-        wamp.callee("wamp.x")(add)
-
-
 def test_extension_callee_before_there_is_an_application() -> None:
     wamp = WAMP()
     wamp.callee(add)
@@ -284,13 +231,6 @@ def test_extension_consume_without_a_topic(wamp: WAMP, app: Flask, name: str) ->
     with pytest.raises(DeclarationError, match="name the topic"):
         getattr(wamp, name)(add)
     assert state_of(app).registry.subscriptions == []
-
-
-def test_extension_error_returns_the_class(wamp: WAMP) -> None:
-    class NoStock(Exception):
-        pass
-
-    assert wamp.error("com.example.no_stock")(NoStock) is NoStock
 
 
 @pytest.mark.parametrize("target", [add, int, "text", BaseException, KeyboardInterrupt])
@@ -369,10 +309,8 @@ def test_extension_does_not_keep_an_application_alive() -> None:
 
 
 @pytest.fixture
-def link(app: Flask, wamp: WAMP) -> RecordingLink:
+def link(app: Flask, link: RecordingLink) -> RecordingLink:
     """Return the application's link, of a process that serves."""
-    link = RecordingLink()
-    state_of(app).slot.attach(link)
     state_of(app).registry.freeze("WAMP.start()")
     return link
 
@@ -441,53 +379,43 @@ def test_extension_add_what_the_router_refuses(app: Flask, wamp: WAMP, link: Rec
     wamp.add_procedure(add, "com.shop.add")
 
 
+NO_OPTION = "there is no such option; there are"
+
+
 @pytest.mark.parametrize(
-    ("uri", "options", "problem"),
+    ("add_to", "uri", "options", "problem"),
     [
-        ("com.shop.add", {"concurrency": 0}, "concurrency=0: give a whole number"),
-        ("com.shop.add", {"queue": 1}, "limits: give that as well"),
-        ("com.shop.add", {"invoke": "all"}, "invoke='all'"),
-        ("com..add", {}, "words joined by dots"),
+        (WAMP.add_procedure, "com.shop.add", {"concurrency": 0}, "concurrency=0: give a whole"),
+        (WAMP.add_procedure, "com.shop.add", {"queue": 1}, "limits: give that as well"),
+        (WAMP.add_procedure, "com.shop.add", {"invoke": "all"}, "invoke='all'"),
+        (WAMP.add_procedure, "com..add", {}, "words joined by dots"),
         (
+            WAMP.add_procedure,
             "com.shop.add",
             {"retain": True},
-            (
-                "wamp.add_procedure(retain=...): there is no such option; there are concurrency, "
-                "force_reregister, invoke, match, queue, request"
-            ),
+            f"wamp.add_procedure(retain=...): {NO_OPTION} concurrency, force_reregister, invoke,",
+        ),
+        (WAMP.add_subscription, "com.shop.sold", {"concurrency": 0}, "concurrency=0: give a whole"),
+        (
+            WAMP.add_subscription,
+            "com.shop.sold",
+            {"invoke": "first"},
+            f"wamp.add_subscription(invoke=...): {NO_OPTION} concurrency, get_retained, match",
         ),
     ],
 )
-def test_extension_add_procedure_refuses(
-    app: Flask, wamp: WAMP, link: RecordingLink, uri: str, options: dict[str, Any], problem: str
+def test_extension_add_refuses(
+    app: Flask,
+    wamp: WAMP,
+    link: RecordingLink,
+    add_to: Callable[..., Any],
+    uri: str,
+    options: dict[str, Any],
+    problem: str,
 ) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        wamp.add_procedure(add, uri, **options)
-    assert problem in str(caught.value)
+    assert problem in refusal(DeclarationError, add_to, wamp, add, uri, **options)
     assert link.added == []
     assert state_of(app).registry.procedures == []
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        ({"concurrency": 0}, "concurrency=0: give a whole number"),
-        (
-            {"invoke": "first"},
-            (
-                "wamp.add_subscription(invoke=...): there is no such option; there are "
-                "concurrency, get_retained, match"
-            ),
-        ),
-    ],
-)
-def test_extension_add_subscription_refuses(
-    app: Flask, wamp: WAMP, link: RecordingLink, options: dict[str, Any], problem: str
-) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        wamp.add_subscription(add, "com.shop.sold", **options)
-    assert problem in str(caught.value)
-    assert link.added == []
     assert state_of(app).registry.subscriptions == []
 
 

@@ -1,6 +1,7 @@
 """``g.wampy``: what it sends, and what it makes of the answers."""
 
 import datetime as dt
+import functools
 import gc
 from typing import Any
 
@@ -107,27 +108,13 @@ def test_client_meta_procedures_are_called(client: Client, link: RecordingLink) 
     assert link.calls[0][0] == "wamp.session.count"
 
 
-def test_client_rpc_bare_name(client: Client, link: RecordingLink) -> None:
-    assert client.rpc.add(1, b=2) == "answer"
-    assert link.calls == [("add", [1], {"b": 2}, Options(timeout=10.0))]
-
-
-def test_client_rpc_dotted_name(client: Client, link: RecordingLink) -> None:
-    client.rpc.com.example.add(1)
-    assert link.calls[0][0] == "com.example.add"
-
-
-def test_client_rpc_private_looking_name(client: Client, link: RecordingLink) -> None:
-    client.rpc._add()
-    client.rpc.com._private.call()
-    assert [call[0] for call in link.calls] == ["_add", "com._private.call"]
-
-
-def test_client_rpc_names_of_the_client_are_procedures(client: Client, link: RecordingLink) -> None:
-    client.rpc.call()
-    client.rpc.publish()
-    client.rpc.rpc()
-    assert [call[0] for call in link.calls] == ["call", "publish", "rpc"]
+@pytest.mark.parametrize(
+    "uri", ["add", "com.example.add", "_add", "com._private.call", "call", "publish", "rpc"]
+)
+def test_client_rpc(client: Client, link: RecordingLink, uri: str) -> None:
+    """Also under names that look private, and under those of the client."""
+    assert functools.reduce(getattr, uri.split("."), client.rpc)(1, b=2) == "answer"
+    assert link.calls == [(uri, [1], {"b": 2}, Options(timeout=10.0))]
 
 
 def test_client_rpc_with_prefix() -> None:

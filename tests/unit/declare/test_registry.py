@@ -9,6 +9,8 @@ from flask_wamp.declare.declared import SubscriptionOptions, describe
 from flask_wamp.declare.registry import Registry
 from flask_wamp.errors import DeclarationError, SetupError
 
+from ..doubles import refusal
+
 
 def add(a: int, b: int) -> int:
     """Return the sum."""
@@ -29,6 +31,12 @@ def twin_named_add() -> Any:
     return add
 
 
+@pytest.fixture
+def registry() -> Registry:
+    """Return a registry without declarations."""
+    return Registry()
+
+
 def test_registry_describes_a_function_by_name_and_place() -> None:
     line = add.__code__.co_firstlineno
     assert describe(add) == f"{__name__}.add ({__file__}:{line})"
@@ -39,34 +47,30 @@ def test_registry_describes_what_has_no_code() -> None:
     assert "functools.partial" in describe(functools.partial(add, 1))
 
 
-def test_registry_default_name_stands_behind_the_prefix() -> None:
-    registry = Registry()
+def test_registry_default_name_stands_behind_the_prefix(registry: Registry) -> None:
     procedure = registry.add_procedure(add)
     assert registry.resolved("") == {("add", "exact"): procedure}
     assert registry.resolved("com.example.") == {("com.example.add", "exact"): procedure}
 
 
-def test_registry_explicit_uri_stands_without_the_prefix() -> None:
-    registry = Registry()
+def test_registry_explicit_uri_stands_without_the_prefix(registry: Registry) -> None:
     procedure = registry.add_procedure(add, "com.example.sum")
     assert registry.resolved("shop.") == {("com.example.sum", "exact"): procedure}
 
 
-def test_registry_one_function_under_two_uris() -> None:
-    registry = Registry()
+def test_registry_one_function_under_two_uris(registry: Registry) -> None:
     registry.add_procedure(add)
     registry.add_procedure(add, "com.example.sum")
     assert set(registry.resolved("")) == {("add", "exact"), ("com.example.sum", "exact")}
 
 
 @pytest.mark.parametrize("uri", [None, "com.example.add"])
-def test_registry_duplicate_names_both_functions_and_files(uri: str | None) -> None:
-    registry = Registry()
+def test_registry_duplicate_names_both_functions_and_files(
+    registry: Registry, uri: str | None
+) -> None:
     twin = twin_named_add()
     registry.add_procedure(add, uri)
-    with pytest.raises(DeclarationError) as caught:
-        registry.add_procedure(twin, uri)
-    text = str(caught.value)
+    text = refusal(DeclarationError, registry.add_procedure, twin, uri)
     assert repr(uri or "add") in text
     assert describe(add) in text
     assert describe(twin) in text
@@ -74,15 +78,15 @@ def test_registry_duplicate_names_both_functions_and_files(uri: str | None) -> N
     assert len(registry.procedures) == 1
 
 
-def test_registry_same_function_twice_is_a_duplicate() -> None:
-    registry = Registry()
+def test_registry_same_function_twice_is_a_duplicate(registry: Registry) -> None:
     registry.add_procedure(add)
     with pytest.raises(DeclarationError, match="declared twice"):
         registry.add_procedure(add)
 
 
-def test_registry_default_name_and_same_explicit_uri_collide_only_without_prefix() -> None:
-    registry = Registry()
+def test_registry_default_name_and_same_explicit_uri_collide_only_without_prefix(
+    registry: Registry,
+) -> None:
     registry.add_procedure(add)
     registry.add_procedure(other, "add")
     registry.add_prefix("com.example.")
@@ -90,19 +94,16 @@ def test_registry_default_name_and_same_explicit_uri_collide_only_without_prefix
         registry.add_prefix("")
 
 
-def test_registry_prefix_collision_at_init() -> None:
-    registry = Registry()
+def test_registry_prefix_collision_at_init(registry: Registry) -> None:
     registry.add_procedure(add)
     registry.add_procedure(other, "com.example.add")
-    with pytest.raises(DeclarationError) as caught:
-        registry.add_prefix("com.example.")
-    assert "'com.example.add'" in str(caught.value)
-    assert describe(add) in str(caught.value)
-    assert describe(other) in str(caught.value)
+    text = refusal(DeclarationError, registry.add_prefix, "com.example.")
+    assert "'com.example.add'" in text
+    assert describe(add) in text
+    assert describe(other) in text
 
 
-def test_registry_prefix_collision_at_declaration() -> None:
-    registry = Registry()
+def test_registry_prefix_collision_at_declaration(registry: Registry) -> None:
     registry.add_prefix("com.example.")
     registry.add_procedure(add)
     with pytest.raises(DeclarationError, match=r"'com\.example\.add' is declared twice"):
@@ -110,9 +111,8 @@ def test_registry_prefix_collision_at_declaration() -> None:
     assert len(registry.procedures) == 1
 
 
-def test_registry_refused_prefix_is_forgotten() -> None:
+def test_registry_refused_prefix_is_forgotten(registry: Registry) -> None:
     """An application that was refused does not forbid what other applications may have."""
-    registry = Registry()
     registry.add_procedure(add)
     registry.add_procedure(other, "com.add")
     with pytest.raises(DeclarationError):
@@ -123,21 +123,18 @@ def test_registry_refused_prefix_is_forgotten() -> None:
 
 @pytest.mark.parametrize("uri", ["", "com add", "com..add", "wamp.add", 5, "com.add."])
 def test_registry_invalid_uri_names_the_function(uri: Any) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        Registry().add_procedure(add, uri)
-    assert f"@wamp.callee: {uri!r} on {describe(add)} is invalid" in str(caught.value)
+    text = refusal(DeclarationError, Registry().add_procedure, add, uri)
+    assert f"@wamp.callee: {uri!r} on {describe(add)} is invalid" in text
 
 
-def test_registry_nameless_procedure_needs_a_uri() -> None:
-    registry = Registry()
+def test_registry_nameless_procedure_needs_a_uri(registry: Registry) -> None:
     partial = functools.partial(add, 1)
     with pytest.raises(DeclarationError, match="has no name: give a URI"):
         registry.add_procedure(partial)
     assert registry.add_procedure(partial, "com.example.inc").function is partial
 
 
-def test_registry_topic_has_many_handlers() -> None:
-    registry = Registry()
+def test_registry_topic_has_many_handlers(registry: Registry) -> None:
     registry.add_subscription(add, "com.example.sold")
     registry.add_subscription(other, "com.example.sold")
     registry.add_subscription(add, "com.example.sold")
@@ -146,13 +143,11 @@ def test_registry_topic_has_many_handlers() -> None:
 
 @pytest.mark.parametrize("topic", ["", "com sold", "wamp", "wamp.", "wamp..on_join", None])
 def test_registry_invalid_topic_names_the_function(topic: Any) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        Registry().add_subscription(add, topic)
-    assert f"@wamp.subscribe: {topic!r} on {describe(add)}" in str(caught.value)
+    text = refusal(DeclarationError, Registry().add_subscription, add, topic)
+    assert f"@wamp.subscribe: {topic!r} on {describe(add)}" in text
 
 
-def test_registry_topic_of_the_meta_api() -> None:
-    registry = Registry()
+def test_registry_topic_of_the_meta_api(registry: Registry) -> None:
     registry.add_subscription(add, "wamp.session.on_join")
     assert [s.topic for s in registry.subscriptions] == ["wamp.session.on_join"]
 
@@ -164,13 +159,13 @@ def test_registry_topic_of_the_meta_api() -> None:
 def test_registry_pattern_of_topics_of_the_meta_api_names_the_function(
     topic: str, match: str
 ) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        Registry().add_subscription(add, topic, SubscriptionOptions(match=match))
-    assert f"@wamp.subscribe: {topic!r} on {describe(add)}" in str(caught.value)
+    text = refusal(
+        DeclarationError, Registry().add_subscription, add, topic, SubscriptionOptions(match=match)
+    )
+    assert f"@wamp.subscribe: {topic!r} on {describe(add)}" in text
 
 
-def test_registry_late_declarations_are_refused() -> None:
-    registry = Registry()
+def test_registry_late_declarations_are_refused(registry: Registry) -> None:
     registry.add_procedure(add)
     registry.freeze("WAMP.start()")
     with pytest.raises(SetupError, match=r"the procedure 'other' .* after WAMP\.start\(\)"):
@@ -181,9 +176,8 @@ def test_registry_late_declarations_are_refused() -> None:
     assert not registry.subscriptions
 
 
-def test_registry_late_error_is_taken() -> None:
+def test_registry_late_error_is_taken(registry: Registry) -> None:
     """A mapping is looked up at each error, so it may come at any time."""
-    registry = Registry()
     registry.freeze("WAMP.start()")
 
     class Late(Exception):
@@ -198,9 +192,7 @@ def test_registry_error_without_declarations() -> None:
     assert Registry().exception_from("com.example.x", (), {}) is None
 
 
-def test_registry_error_of_a_class_that_is_not_declared() -> None:
-    registry = Registry()
-
+def test_registry_error_of_a_class_that_is_not_declared(registry: Registry) -> None:
     class Declared(Exception):
         pass
 
@@ -209,9 +201,7 @@ def test_registry_error_of_a_class_that_is_not_declared() -> None:
     assert registry.exception_from("com.example.other", (), {}) is None
 
 
-def test_registry_error_travels_with_the_arguments_of_its_constructor() -> None:
-    registry = Registry()
-
+def test_registry_error_travels_with_the_arguments_of_its_constructor(registry: Registry) -> None:
     class NoStock(Exception):
         def __init__(self, article: str, *, left: int = 0) -> None:
             super().__init__(f"only {left} of {article}")
@@ -227,9 +217,8 @@ def test_registry_error_travels_with_the_arguments_of_its_constructor() -> None:
     assert (again.article, again.left, str(again)) == ("pen", 2, "only 2 of pen")
 
 
-def test_registry_error_with_a_constructor_of_its_own_making() -> None:
+def test_registry_error_with_a_constructor_of_its_own_making(registry: Registry) -> None:
     """``__new__`` of the class runs as before, and gets the arguments."""
-    registry = Registry()
 
     class Counted(Exception):
         made = 0
@@ -243,9 +232,7 @@ def test_registry_error_with_a_constructor_of_its_own_making() -> None:
     assert Counted.made == 1
 
 
-def test_registry_error_of_a_subclass() -> None:
-    registry = Registry()
-
+def test_registry_error_of_a_subclass(registry: Registry) -> None:
     class Refused(Exception):
         pass
 
@@ -263,9 +250,7 @@ def test_registry_error_of_a_subclass() -> None:
     assert type(registry.exception_from("com.example.expired", ("x",), {})) is Expired
 
 
-def test_registry_error_made_before_it_was_declared() -> None:
-    registry = Registry()
-
+def test_registry_error_made_before_it_was_declared(registry: Registry) -> None:
     class Early(Exception):
         pass
 
@@ -276,10 +261,9 @@ def test_registry_error_made_before_it_was_declared() -> None:
 
 @pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, 2), {}), ((1,), {"nonsense": 1})])
 def test_registry_error_whose_constructor_fails(
-    args: tuple[Any, ...], kwargs: dict[str, Any]
+    registry: Registry, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """A payload that the class does not take makes no exception of that class."""
-    registry = Registry()
 
     class NoStock(Exception):
         def __init__(self, article: str) -> None:
@@ -289,9 +273,7 @@ def test_registry_error_whose_constructor_fails(
     assert registry.exception_from("com.example.no_stock", args, kwargs) is None
 
 
-def test_registry_duplicate_error_uri_names_both_classes() -> None:
-    registry = Registry()
-
+def test_registry_duplicate_error_uri_names_both_classes(registry: Registry) -> None:
     class One(Exception):
         pass
 
@@ -299,15 +281,12 @@ def test_registry_duplicate_error_uri_names_both_classes() -> None:
         pass
 
     registry.add_error(One, "com.example.x")
-    with pytest.raises(DeclarationError) as caught:
-        registry.add_error(Two, "com.example.x")
-    assert describe(One) in str(caught.value)
-    assert describe(Two) in str(caught.value)
+    text = refusal(DeclarationError, registry.add_error, Two, "com.example.x")
+    assert describe(One) in text
+    assert describe(Two) in text
 
 
-def test_registry_error_class_has_one_uri() -> None:
-    registry = Registry()
-
+def test_registry_error_class_has_one_uri(registry: Registry) -> None:
     class One(Exception):
         pass
 

@@ -577,20 +577,3 @@ def test_dispatcher_event_that_does_not_fit_is_logged_without_traceback(
     )
     assert not record.exc_info
     assert runs == []
-
-
-def test_dispatcher_async_views_and_handlers(declare: Declare, wamp: WAMP, call: Caller) -> None:
-    pytest.importorskip("asgiref", reason="Flask runs async views with asgiref")
-    seen = []
-
-    @declare
-    async def add(a: int = 1, b: int = 0) -> int:
-        return a + b
-
-    @wamp.subscribe("com.example.sold")
-    async def sold(article: str) -> None:
-        seen.append(article)
-
-    assert call("add", 1, 2) == 3
-    call.deliver("com.example.sold", "pen")
-    assert seen == ["pen"]

@@ -24,6 +24,7 @@ from flask_wamp.state import state_of
 from ..doubles import Caller, Declare, View
 
 RUNTIME_ERROR = "wamp.error.runtime_error"
+RETURNED: list[Any] = [0, False, "", [], {"a": 3}, b"x"]
 
 
 def send_to(app: Flask, uri: str, send: Callable[[Any], None]) -> Any:
@@ -36,25 +37,41 @@ def send_to(app: Flask, uri: str, send: Callable[[Any], None]) -> Any:
 # --- generators
 
 
-def test_dispatcher_generator_is_a_list_without_progress(call: Caller, declare: Declare) -> None:
+@pytest.mark.parametrize(
+    ("yielded", "returned", "parts", "last", "as_list"),
+    [
+        ([], None, [], CallResult(), []),
+        ([1, None, (2, 3)], None, [1, None, [2, 3]], CallResult(), [1, None, [2, 3]]),
+        *(([1], value, [1], value, [1, value]) for value in RETURNED),
+        ([1], CallResult((2, 3)), [1], CallResult((2, 3)), [1, [2, 3]]),
+        (
+            [CallResult((1, (2,))), CallResult((3,), {"left": b"x"}), 4],
+            None,
+            [CallResult((1, [2])), CallResult((3,), {"left": b"x"}), 4],
+            CallResult(),
+            [[1, [2]], {"args": [3], "kwargs": {"left": b"x"}}, 4],
+        ),
+    ],
+)
+def test_dispatcher_generator_is_sent_in_parts_or_is_a_list(
+    call: Caller,
+    declare: Declare,
+    yielded: list[Any],
+    returned: Any,
+    parts: list[Any],
+    last: Any,
+    as_list: list[Any],
+) -> None:
+    """Nothing is lost, whatever the caller takes."""
+
     @declare
-    def count() -> Iterator[int]:
-        yield from range(3)
+    def count() -> Any:
+        yield from yielded
+        return returned
 
-    assert call("count") == [0, 1, 2]
-    assert call("count") == [0, 1, 2]
-
-
-def test_dispatcher_generator_sends_what_it_yields(call: Caller, declare: Declare) -> None:
-    @declare
-    def count() -> Iterator[Any]:
-        yield 1
-        yield None
-        yield (2, 3)
-
-    parts, last = call.stream("count")
-    assert parts == [1, None, [2, 3]]
-    assert last == CallResult()
+    for _ in range(2):
+        assert call("count") == as_list
+        assert call.stream("count") == (parts, last)
 
 
 def test_dispatcher_generator_sends_each_before_it_goes_on(app: Flask, declare: Declare) -> None:
@@ -68,51 +85,6 @@ def test_dispatcher_generator_sends_each_before_it_goes_on(app: Flask, declare: 
 
     send_to(app, "count", lambda n: order.append(f"send {n}"))
     assert order == ["yield 0", "send 0", "yield 1", "send 1", "yield 2", "send 2"]
-
-
-def test_dispatcher_generator_without_a_part(call: Caller, declare: Declare) -> None:
-    @declare
-    def count() -> Iterator[int]:
-        yield from ()
-
-    assert call("count") == []
-    assert call.stream("count") == ([], CallResult())
-
-
-@pytest.mark.parametrize("value", [0, False, "", [], {"sum": 3}, b"x"])
-def test_dispatcher_generator_that_returns_a_value(
-    call: Caller, declare: Declare, value: Any
-) -> None:
-    @declare
-    def count() -> Any:
-        yield 1
-        return value
-
-    assert call("count") == [1, value]
-    assert call.stream("count") == ([1], value)
-
-
-def test_dispatcher_generator_with_parts_of_several_values(call: Caller, declare: Declare) -> None:
-    @declare
-    def count() -> Iterator[Any]:
-        yield CallResult((1, (2,)))
-        yield CallResult((3,), {"left": b"x"})
-        yield 4
-
-    assert call.stream("count")[0] == [CallResult((1, [2])), CallResult((3,), {"left": b"x"}), 4]
-    assert call("count") == [[1, [2]], {"args": [3], "kwargs": {"left": b"x"}}, 4]
-
-
-def test_dispatcher_generator_that_returns_several_values(call: Caller, declare: Declare) -> None:
-    """They are not lost, whatever the caller takes."""
-
-    @declare
-    def count() -> Any:
-        yield 1
-        return CallResult((2, 3))
-
-    assert call.stream("count") == ([1], CallResult((2, 3)))
-    assert call("count") == [1, [2, 3]]
 
 
 def test_dispatcher_generator_runs_in_the_context_of_its_call(
@@ -383,32 +355,27 @@ def test_dispatcher_signals_of_a_result(call: Caller, declare: Declare, signals:
 
 
 @pytest.mark.parametrize(
-    ("error", "uri"),
+    ("error", "args", "uri"),
     [
-        (KeyError("x"), RUNTIME_ERROR),
-        (ApplicationError("com.shop.no_stock"), "com.shop.no_stock"),
-        (CallerGone(), "wamp.error.canceled"),
+        (KeyError("x"), [], RUNTIME_ERROR),
+        (SystemExit(), [], RUNTIME_ERROR),
+        (ApplicationError("com.shop.no_stock"), [], "com.shop.no_stock"),
+        (CallerGone(), [], "wamp.error.canceled"),
+        (None, ["does not fit"], "wamp.error.invalid_argument"),
     ],
 )
 def test_dispatcher_signals_of_an_error(
-    wamp: WAMP, call: Caller, signals: Signals, error: Exception, uri: str
+    wamp: WAMP, call: Caller, signals: Signals, error: Any, args: list[str], uri: str
 ) -> None:
     @wamp.callee
     def fail() -> None:
         raise error
 
-    assert call.error("fail").uri == uri
-    assert signals.seen[1:] == [("finished", "shop", "fail", (ApplicationError, uri), False)]
-
-
-def test_dispatcher_signals_of_arguments_that_do_not_fit(
-    wamp: WAMP, call: Caller, signals: Signals
-) -> None:
-    wamp.callee("add")(lambda: None)
-    call.error("add", 1)
-    uri = (ApplicationError, "wamp.error.invalid_argument")
-    assert [seen[0] for seen in signals.seen] == ["started", "finished"]
-    assert signals.seen[1][3] == uri
+    assert call.error("fail", *args).uri == uri
+    assert signals.seen == [
+        ("started", "shop", "fail", False),
+        ("finished", "shop", "fail", (ApplicationError, uri), False),
+    ]
 
 
 def test_dispatcher_signals_of_a_generator_come_around_all_its_parts(
@@ -426,16 +393,6 @@ def test_dispatcher_signals_of_a_generator_come_around_all_its_parts(
         2,
         "finished",
     ]
-
-
-def test_dispatcher_signals_of_an_exit(wamp: WAMP, call: Caller, signals: Signals) -> None:
-    @wamp.callee
-    def leave() -> None:
-        raise SystemExit
-
-    error = call.error("leave")
-    assert [seen[0] for seen in signals.seen] == ["started", "finished"]
-    assert signals.seen[1][3][1] == error.uri
 
 
 def test_dispatcher_signals_of_one_application_are_not_the_others(signals: Signals) -> None:
@@ -476,11 +433,11 @@ def test_dispatcher_prepare_refuses_annotations_that_cannot_be_checked(
     assert len(registry.procedures) == len(registry.subscriptions) == 1
 
 
-def test_dispatcher_async_typed_views_and_handlers(wamp: WAMP, call: Caller) -> None:
+def test_dispatcher_async_views_and_handlers(wamp: WAMP, call: Caller, declare: Declare) -> None:
     pytest.importorskip("asgiref", reason="Flask runs async views with asgiref")
     seen = []
 
-    @wamp.callee
+    @declare
     async def double(n: int) -> int:
         return 2 * n
 

@@ -11,9 +11,9 @@ from flask import Blueprint, Flask, Response, abort, g, request
 from flask.testing import FlaskClient
 from pydantic import AfterValidator, BaseModel, Field
 
-from flask_wamp import WAMP, ApplicationError
+from flask_wamp import WAMP
 
-from ..doubles import Caller, View
+from ..doubles import Caller, Declare, View
 
 INVALID = "wamp.error.invalid_argument"
 
@@ -25,10 +25,21 @@ class Order(BaseModel):
     quantity: int = Field(gt=0)
 
 
+def show(count: int) -> str:
+    """Return what it got."""
+    return repr(count)
+
+
+def never(count: int) -> Any:
+    """Run never, since the arguments do not fit."""
+    raise AssertionError
+
+
 def errors_of(response: Any) -> Any:
     """Return the list of errors of a response, which is 400 and JSON."""
-    assert (response.status_code, response.mimetype) == (400, "application/json")
-    assert response.json.keys() == {"status", "description", "errors"}
+    assert response.status_code == 400
+    assert response.mimetype == "application/json"
+    assert set(response.json) == {"status", "description", "errors"}
     assert response.json["status"] == 400
     assert response.json["description"]
     return response.json["errors"]
@@ -124,10 +135,7 @@ def test_typed_views_other_keys_of_the_body_stay_there(view: View, http: FlaskCl
 def test_typed_views_body_that_is_no_json_object_fills_nothing(
     view: View, http: FlaskClient, body: dict[str, Any]
 ) -> None:
-    @view("/", methods=["POST"])
-    def order(count: int) -> Any:
-        raise AssertionError
-
+    view("/", methods=["POST"])(never)
     assert errors_of(http.post("/", **body)) == [missing("count")]
 
 
@@ -135,19 +143,13 @@ def test_typed_views_body_that_is_no_json_object_fills_nothing(
 def test_typed_views_body_too_deep_to_read_fills_nothing(
     view: View, http: FlaskClient, deep: str
 ) -> None:
-    @view("/", methods=["POST"])
-    def order(count: int) -> Any:
-        raise AssertionError
-
+    view("/", methods=["POST"])(never)
     response = http.post("/", data=deep, content_type="application/json")
     assert errors_of(response) == [missing("count")]
 
 
 def test_typed_views_deep_value_in_the_body(view: View, http: FlaskClient) -> None:
-    @view("/", methods=["POST"])
-    def order(count: int) -> Any:
-        raise AssertionError
-
+    view("/", methods=["POST"])(never)
     data = '{"count":' + "[" * 500 + "]" * 500 + "}"
     response = http.post("/", data=data, content_type="application/json")
     assert places(errors_of(response)) == [(["count"], "int_type")]
@@ -174,40 +176,26 @@ def test_typed_views_all_that_does_not_fit_is_listed(view: View, http: FlaskClie
     assert "order.quantity: Input should be greater than 0" in response.json["description"]
 
 
-def test_typed_views_error_handler_of_400_sees_the_errors(
+def test_typed_views_misfit_is_a_response_like_any_other(
     app: Flask, view: View, http: FlaskClient
 ) -> None:
-    seen = []
+    """An error handler sees the errors, and after_request the response."""
+    seen: list[Any] = []
 
     @app.errorhandler(400)
     def page(error: Any) -> Any:
-        seen.append(error.errors)
+        seen.append(places(error.errors))
         return "page", 422
-
-    @view("/<count>")
-    def show(count: int) -> Any:
-        raise AssertionError
-
-    response = http.get("/x")
-    assert (response.status_code, response.text) == (422, "page")
-    assert [places(errors) for errors in seen] == [[(["count"], "int_parsing")]]
-
-
-def test_typed_views_misfit_drops_kept_events(app: Flask, view: View, http: FlaskClient) -> None:
-    """It is a response of 400 like any other, which after_request sees."""
-    seen = []
 
     @app.after_request
     def note(response: Response) -> Response:
         seen.append(response.status_code)
         return response
 
-    @view("/<count>")
-    def show(count: int) -> Any:
-        raise AssertionError
-
-    http.get("/x")
-    assert seen == [400]
+    view("/<count>")(never)
+    response = http.get("/x")
+    assert (response.status_code, response.text) == (422, "page")
+    assert seen == [[(["count"], "int_parsing")], 422]
 
 
 def test_typed_views_errors_are_the_same_over_wamp(
@@ -294,9 +282,7 @@ def test_typed_views_view_under_two_uris_is_checked_once(
 def test_typed_views_every_endpoint_of_a_view_is_checked(
     app: Flask, wamp: WAMP, http: FlaskClient
 ) -> None:
-    @wamp.callee
-    def show(count: int) -> str:
-        return repr(count)
+    wamp.callee(show)
 
     app.add_url_rule("/one/<count>", endpoint="one", view_func=show)
     app.add_url_rule("/two/<count>", endpoint="two", view_func=show)
@@ -317,11 +303,7 @@ def test_typed_views_of_a_blueprint(
     def page(error: Any) -> Any:
         return f"page of {len(error.errors)}", 400
 
-    @blueprint.get("/<count>")
-    @wamp.callee
-    def show(count: int) -> str:
-        return repr(count)
-
+    blueprint.get("/<count>")(wamp.callee(show))
     app.register_blueprint(blueprint)
     assert http.get("/shop/3").text == "3"
     assert http.get("/shop/x").text == "page of 1"
@@ -339,47 +321,19 @@ def through(function: Callable[..., Any]) -> Callable[..., Any]:
     return passing
 
 
-def route_callee(app: Flask, wamp: WAMP, view: Any) -> None:
-    app.get("/<count>")(wamp.callee(view))
-
-
-def callee_route(app: Flask, wamp: WAMP, view: Any) -> None:
-    wamp.callee(app.get("/<count>")(view))
-
-
-def route_decorator_callee(app: Flask, wamp: WAMP, view: Any) -> None:
-    app.get("/<count>")(through(wamp.callee(view)))
-
-
-def callee_decorator_route(app: Flask, wamp: WAMP, view: Any) -> None:
-    wamp.callee(through(app.get("/<count>")(view)))
-
-
-def route_callee_decorator(app: Flask, wamp: WAMP, view: Any) -> None:
-    app.get("/<count>")(wamp.callee(through(view)))
-
-
-@pytest.mark.parametrize(
-    "declare",
-    [
-        route_callee,
-        callee_route,
-        route_decorator_callee,
-        callee_decorator_route,
-        route_callee_decorator,
-    ],
-)
+@pytest.mark.parametrize("order", ["RC", "CR", "RDC", "CDR", "RCD"])
 def test_typed_views_in_every_order_of_decorators(
-    app: Flask,
-    wamp: WAMP,
-    http: FlaskClient,
-    call: Caller,
-    declare: Callable[[Flask, WAMP, Any], None],
+    app: Flask, wamp: WAMP, http: FlaskClient, call: Caller, order: str
 ) -> None:
+    """R: ``app.get``, C: ``wamp.callee``, D: another decorator; the outermost first."""
+    decorators: dict[str, Declare] = {"R": app.get("/<count>"), "C": wamp.callee, "D": through}
+
     def show(count: int) -> Any:
         return {"count": count, "passed": g.get("passed")}
 
-    declare(app, wamp, show)
+    decorated: Any = show
+    for letter in reversed(order):
+        decorated = decorators[letter](decorated)
     over_http: Any = http.get("/3").json
     assert over_http["count"] == 3
     # A decorator that runs gets what the view gets.
@@ -460,9 +414,6 @@ def test_typed_views_without_a_request_are_checked_over_http(
 def test_typed_views_declared_after_the_first_request(
     app: Flask, wamp: WAMP, http: FlaskClient
 ) -> None:
-    def show(count: int) -> str:
-        return repr(count)
-
     app.get("/<count>")(show)
     assert http.get("/3").text == "'3'"
     wamp.callee(show)
@@ -473,9 +424,7 @@ def test_typed_views_of_two_applications() -> None:
     wamp = WAMP()
     one, two = Flask("one"), Flask("two")
 
-    @wamp.callee
-    def show(count: int) -> str:
-        return repr(count)
+    wamp.callee(show)
 
     for app in (one, two):
         wamp.init_app(app)
@@ -487,10 +436,7 @@ def test_typed_views_of_two_applications() -> None:
 def test_typed_views_many_requests_wrap_a_view_once(
     app: Flask, wamp: WAMP, view: View, http: FlaskClient
 ) -> None:
-    @view("/<count>")
-    def show(count: int) -> str:
-        return repr(count)
-
+    view("/<count>")(show)
     http.get("/3")
     given = app.view_functions["show"]
     assert given is not show
@@ -509,12 +455,9 @@ def test_typed_views_guards_run_before_the_check(
     def guard() -> None:
         abort(401)
 
-    @view("/<count>")
-    def show(count: int) -> Any:
-        raise AssertionError
-
+    view("/<count>")(never)
     assert http.get("/x").status_code == 401
-    assert call.error("show", "x").uri == "wamp.error.not_authorized"
+    assert call.error("never", "x").uri == "wamp.error.not_authorized"
 
 
 def test_typed_views_guard_of_a_blueprint_runs_before_the_check(
@@ -526,14 +469,11 @@ def test_typed_views_guard_of_a_blueprint_runs_before_the_check(
     def guard() -> Any:
         return "log in", 401
 
-    @blueprint.get("/<count>")
-    @wamp.callee
-    def show(count: int) -> Any:
-        raise AssertionError
+    blueprint.get("/<count>")(wamp.callee(never))
 
     app.register_blueprint(blueprint)
     assert http.get("/x").status_code == 401
-    assert call.error("show", "x").uri == "wamp.error.not_authorized"
+    assert call.error("never", "x").uri == "wamp.error.not_authorized"
 
 
 def test_typed_views_preprocessor_replaces_a_variable(
@@ -576,16 +516,6 @@ def test_typed_views_handlers_get_what_their_annotations_say(
     assert "did not handle an event of com.shop.sold" in record.getMessage()
     assert "order.quantity: Input should be greater than 0" in record.getMessage()
     assert not record.exc_info
-
-
-def test_typed_views_own_application_error_stays_one(view: View, call: Caller) -> None:
-    """An error of the view is no misfit."""
-
-    @view("/<count>")
-    def show(count: int) -> Any:
-        raise ApplicationError("com.shop.no_stock", count)
-
-    assert call.error("show", "3").args == (3,)
 
 
 def test_typed_views_body_of_errors_is_json_of_any_value(view: View, http: FlaskClient) -> None:
