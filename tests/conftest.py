@@ -31,7 +31,11 @@ PROJECT_NODE = (
     "tests/node/test_failures.py",
 )
 #: but for the files whose nodes are theirs alone.
-OWN_NODES = ("tests/node/test_history.py", "tests/node/test_lifecycle.py")
+OWN_NODES = (
+    "tests/node/test_history.py",
+    "tests/node/test_lifecycle.py",
+    "tests/node/test_starting.py",
+)
 #: Threads that live as long as the process: the reactor's, and those in which it resolves names.
 LASTING_THREADS = ("flask-wamp reactor", "PoolThread-twisted.internet.reactor-")
 
