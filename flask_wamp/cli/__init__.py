@@ -1,0 +1,1 @@
+"""``flask wamp``: what a person types."""
