@@ -152,8 +152,14 @@ clean: ## remove what make has made
 
 # --- what they need
 
+.PHONY: writable
+writable:
+	@test -w . || { \
+	  echo "$(CURDIR) cannot be written to, where make puts what it installs and the node what it keeps:" \
+	    "run make as the owner of that directory, or in a clone of your own." >&2; exit 1; }
+
 # The pip that Python brings knows no --build-constraint, so the pinned one comes first.
-$(RUNTIME):
+$(RUNTIME): | writable
 	$(call make-venv,$(VENV))
 	@rm -f $(STAMPS)/*
 	@echo "Installing the node into $(VENV); the first time this takes a minute or two"

@@ -83,11 +83,33 @@ def test_start_names_a_configuration_that_is_none(
     assert reason in said
 
 
+#: Root may write everywhere, unless it is without its capabilities.
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()
+
+
+def test_make_run_names_a_checkout_that_cannot_be_written_to(tmp_path: Path) -> None:
+    for path in (ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("constraints*.txt")):
+        shutil.copy(path, tmp_path)
+    tmp_path.chmod(0o555)
+    run = subprocess.run(
+        [*UNPRIVILEGED, "make", "--no-print-directory", "run", "VENV=.venv"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    tmp_path.chmod(0o755)
+    reason, makes_own = run.stderr.splitlines()
+    assert reason.startswith(f"{tmp_path} cannot be written to")
+    assert "as the owner of that directory" in reason
+    assert makes_own.startswith("make: ***")
+    assert run.stdout == ""
+
+
 def test_start_names_a_directory_that_cannot_be_written_to(directory: Path) -> None:
     (directory / ".crossbar").chmod(0o555)
-    # Root may write everywhere, unless it is without its capabilities.
-    before = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()
-    said = start(directory, "--port", str(free_port()), before=before)
+    said = start(directory, "--port", str(free_port()), before=UNPRIVILEGED)
     assert f"{directory.resolve()}/.crossbar cannot be written to" in said
     assert "as the owner of that directory" in said
 
