@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, overload
 from flask import Flask
 
 from ..call.link import Link
+from ..errors import OptionError
 from ..signals import SessionInfo, session_joined, session_left
 from ..state import state_of
 from .caller import Caller, Setting
@@ -140,6 +141,8 @@ class WampTestClient(Caller):
         :raises PayloadError: a value cannot travel.
         """
         answer = self._stubs.made_of(uri, returns, raises, answers, progress)
+        if answer is not None and function is not UNSET:
+            raise OptionError(f"client.stub({uri!r}): give a function, or an answer, not both")
         if answer is not None:
             self._stubs.add(uri, match, answer)
             return None

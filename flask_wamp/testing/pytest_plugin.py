@@ -1,7 +1,7 @@
 """Fixtures for tests of an application: in memory, and against a real Crossbar.io node.
 
-``wamp_client`` is a :class:`~flask_wamp.testing.WampTestClient` of the application that the test's own fixture
-``app`` returns.
+``wamp_client`` is a test client of the application that the fixture ``app`` of the tests returns,
+as pytest-flask has it.
 
 ``crossbar_node`` is the node of ``.crossbar/config.json``, or of the file that the ini option
 ``crossbar_config`` names, started once for the test session, in a directory and on a port of its
