@@ -170,7 +170,7 @@ class WAMP(Namespaces):
         if not isinstance(link, BackgroundLink):
             raise SetupError(
                 "wamp.start() is for processes that Crossbar does not run: in this one a Crossbar "
-                "component has the application's session"
+                "component, or a test client, has the application's session"
             )
         self._registry.freeze("WAMP.start()")
         link.serve(seconds)

@@ -8,14 +8,15 @@ from typing import Any, Self, TypeVar, overload
 from flask import Flask
 
 from ..call.link import Link
-from ..errors import OptionError
+from ..errors import NotAuthorized, OptionError
 from ..signals import SessionInfo, session_joined, session_left
 from ..state import state_of
+from .answers import UNSET, Answers
 from .caller import Caller, Setting
 from .link import MemoryLink
 from .records import Call, Publication
 from .router import MemoryRouter, note
-from .stubs import UNSET, Answer, Stubs
+from .stubs import Answer, Stubs
 
 F = TypeVar("F", bound=Answer)
 
@@ -56,8 +57,9 @@ class WampTestClient(Caller):
         super().__init__(
             Setting(router, propagate=propagate), router.new_session(authid, authrole, session)
         )
-        self._stubs = Stubs(app, self._state.registry)
-        self._link = MemoryLink(router, self._stubs, own)
+        self._stubs = Stubs(app, self._state.registry, "client.stub")
+        self._refusals = Stubs(app, self._state.registry, "client.refuse")
+        self._link = MemoryLink(router, self._stubs, self._refusals, own)
         self._replaced: list[Link | None] = []
 
     @property
@@ -140,16 +142,19 @@ class WampTestClient(Caller):
         :raises OptionError: such an answer cannot be.
         :raises PayloadError: a value cannot travel.
         """
-        answer = self._stubs.made_of(uri, returns, raises, answers, progress)
-        if answer is not None and function is not UNSET:
-            raise OptionError(f"client.stub({uri!r}): give a function, or an answer, not both")
+        given = Answers(f"client.stub({uri!r}", self._stubs.remote(uri))
+        answer = given.made_of(returns, raises, answers, progress)
+        if function is not UNSET and (answer is not None or not callable(function)):
+            raise OptionError(
+                f"client.stub({uri!r}, {function!r}): give a function, or one answer, as in returns=1"
+            )
         if answer is not None:
             self._stubs.add(uri, match, answer)
             return None
 
-        def add(given: F) -> F:
-            self._stubs.add(uri, match, given)
-            return given
+        def add(answering: F) -> F:
+            self._stubs.add(uri, match, answering)
+            return answering
 
         return add if function is UNSET else add(function)
 
@@ -159,6 +164,24 @@ class WampTestClient(Caller):
         :raises OptionError: there is no such stub.
         """
         self._stubs.remove(uri, match)
+
+    def refuse(
+        self,
+        topic: str,
+        raises: Exception | type[Exception] = NotAuthorized,
+        *,
+        match: str = "exact",
+    ) -> None:
+        """Let the application's publishes to *topic* be refused from now on, as by a router.
+
+        One that is not acknowledged is lost, which the application does not notice.
+
+        :param raises: the error, or its class: ``NotAuthorized``, ``CallTimeout``, a ``RemoteError``.
+        :param match: ``"prefix"`` or ``"wildcard"`` make the topic a pattern.
+        :raises OptionError: no publish is answered so.
+        """
+        given = Answers(f"client.refuse({topic!r}", self._refusals.remote(topic))
+        self._refusals.add(topic, match, given.error("raises", raises))
 
     def disconnect(self, reason: str = "the connection to the router was lost") -> None:
         """Let the application lose its session: ``g.wampy`` raises ``NotConnected`` from now on.

@@ -11,11 +11,12 @@ from ..declare.declared import Procedure, Subscription
 from ..errors import CANCELED, CallTimeout, Canceled, NotConnected
 from ..serve.dispatcher import Send
 from ..signals import SessionInfo
+from .history import PROCEDURES
 from .records import Call, Publication
 from .router import MemoryRouter, gets
 from .streams import SteppedResults
 from .stubs import Stubs, not_stubbed
-from .wire import travelled
+from .wire import received, travelled
 
 
 class MemoryAnswer:
@@ -53,12 +54,15 @@ class MemoryLink:
     :ivar published: what was published, in order.
     """
 
-    def __init__(self, router: MemoryRouter, stubs: Stubs, session: SessionInfo) -> None:
+    def __init__(
+        self, router: MemoryRouter, stubs: Stubs, refusals: Stubs, session: SessionInfo
+    ) -> None:
         self.calls: list[Call] = []
         self.published: list[Publication] = []
         self.session = session
         self._router = router
         self._stubs = stubs
+        self._refusals = refusals
 
     def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
         """Call a stub, or a procedure of the application itself."""
@@ -97,6 +101,11 @@ class MemoryLink:
     ) -> int | None:
         """Publish to the application's own handlers, if they are among the receivers."""
         self._refuse_absent()
+        refusal = self._refusals.find(topic)
+        if refusal is not None:
+            if options.acknowledge is not False:
+                refusal.answer([], {}, None)
+            return None
         # What is too big goes to nobody.
         travelled(args, kwargs)
         usual = self._router.state.default_options
@@ -142,6 +151,8 @@ class MemoryLink:
         if stub is not None:
             # As far away as any other service: without the contexts of the caller.
             return Context().run(stub.answer, *travelled(args, kwargs), send)
+        if uri in PROCEDURES:
+            return received(self._router.history.answer(uri, args))
         if not self._router.serves(uri):
             raise not_stubbed(uri)
         return self._router.call(self.session, uri, args, kwargs, send, cancellation)

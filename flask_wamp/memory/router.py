@@ -17,6 +17,7 @@ from ..serve.dispatcher import Send
 from ..signals import SessionInfo
 from ..state import State
 from ..uris import pattern_parts, uri_matches
+from .history import History
 from .routing import best
 from .streams import SteppedResults
 from .wire import received, received_error, travelled
@@ -45,12 +46,14 @@ class MemoryRouter:
     publishes.
 
     :ivar absent: why the application has no session; None where it has one.
+    :ivar history: what was published, by whomever.
     :ivar failures: what handlers have raised that no call of a test has shown.
     """
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.absent: str | None = None
+        self.history = History()
         self.failures: list[Exception] = []
         self._numbers = itertools.count(1)
         self._publications = itertools.count(1)
@@ -138,6 +141,7 @@ class MemoryRouter:
         """
         number = next(self._publications)
         event = Event(topic, number, publisher.session, publisher.authid, publisher.authrole)
+        self.history.keep(event, args, kwargs)
         if retain:
             self._retained[topic] = event, args, kwargs
         if handle and self.absent is None:

@@ -234,6 +234,21 @@ def declare(app: Flask, wamp: WAMP) -> None:
         except Canceled:
             return "canceled"
 
+    @app.route("/checkout/<int:number>")
+    @space.callee
+    def checkout(number: int) -> Any:
+        g.wampy.publish_on_success("com.parity.topic", number)
+        if number > 2:
+            abort(409)
+        return number
+
+    @space.callee
+    def plain_checkout(number: int) -> Any:
+        g.wampy.publish_on_success("com.parity.topic", number)
+        if number > 2:
+            raise NoStock("tea", left=number)
+        return number
+
     @space.callee
     def who() -> Any:
         return [invocation.caller_authrole, g.wampy.call("com.parity.role")]
@@ -356,9 +371,10 @@ class Heard:
             ("wildcard", P + ".below", "wildcard"),
             ("again", P + "topic", "exact"),
         ):
-            wamp.subscribe(topic, match=match)(self._handler(name))
+            wamp.subscribe(topic, match=match)(self.handler(name))
 
-    def _handler(self, name: str) -> Callable[..., None]:
+    def handler(self, name: str) -> Callable[..., None]:
+        """Return a handler whose events stand under *name*."""
         heard = self.by.setdefault(name, [])
 
         def handle(*args: Any, **kwargs: Any) -> None:

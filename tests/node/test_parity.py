@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask, current_app, g
 
-from flask_wamp import WAMP, SessionInfo
+from flask_wamp import WAMP, SessionInfo, invocation
 from flask_wamp.node import CrossbarNode
 from flask_wamp.testing import WampTestClient
 
@@ -95,9 +96,7 @@ PROCEDURES = sorted({uri for uri, _, _ in CALLS})
 def outcomes(caller: Any, ways: dict[str, Way], uri: str) -> dict[str, Any]:
     """Return what comes of the calls of *uri*, in each way."""
     return {
-        f"{way}: {args} {kwargs}": outcome(
-            lambda make=make, args=args, kwargs=kwargs: make(caller, uri, args, kwargs)  # type: ignore[misc]
-        )
+        f"{way}: {args} {kwargs}": outcome(partial(make, caller, uri, args, kwargs))
         for way, make in ways.items()
         for called, args, kwargs in CALLS
         if called == uri
@@ -154,3 +153,61 @@ def test_parity_of_events_from_outside(
     expected = memory.heard.take()
     assert [len(heard) for heard in expected.values()] == [0, 1, 1, 0]
     wait_until(lambda: real.heard.by == expected, "each handler has handled the event")
+
+
+@pytest.mark.parametrize("uri", ["com.parity.checkout", "com.parity.plain_checkout"])
+def test_parity_of_events_that_wait_for_success(
+    real: Side, memory: Side, client: WampTestClient, uri: str
+) -> None:
+    def tell(side: Side) -> list[Any]:
+        with side.app.app_context():
+            told = [outcome(partial(g.wampy.call, uri, number)) for number in (1, 3, 2)]
+            g.wampy.publish("com.parity.topic", "mark")
+        all_have_it = {"exact", "prefix", "again"}
+        wait_until(lambda: side.heard.who_has("mark") == all_have_it, "the handlers have the mark")
+        return told
+
+    heard = []
+    for side in (memory, real):
+        told = tell(side)
+        heard.append((told, [each[6] for each in side.heard.by["exact"]]))
+    assert heard[1] == heard[0]
+    assert heard[0][1] == [(1,), (2,), ("mark",)]
+
+
+def test_parity_of_a_retained_event(real: Side, memory: Side, client: WampTestClient) -> None:
+    """It comes to a handler that is added afterwards and asks for it."""
+    for side in (memory, real):
+        with side.app.app_context():
+            g.wampy.with_options(retain=True).publish("com.parity.kept", "kept", (1,))
+        handler = side.heard.handler("late")
+        handle = side.wamp.add_subscription(
+            handler, "com.parity.kept", app=side.app, get_retained=True
+        )
+        with side.app.app_context():
+            g.wampy.with_options(retain=True).publish("com.parity.kept", "mark")
+        wait_until(
+            lambda side=side: side.heard.who_has("mark") == {"late"},  # type: ignore[misc]
+            "the handler has the mark",
+        )
+        handle.remove()
+    assert memory.heard.by["late"] == real.heard.by["late"]
+    assert [each[3] for each in memory.heard.by["late"]] == [True, False]
+
+
+def test_parity_of_a_stream_that_is_left(real: Side, memory: Side, client: WampTestClient) -> None:
+    told: dict[str, list[Any]] = {}
+    for name, side in (("memory", memory), ("real", real)):
+        mine = told.setdefault(name, [])
+
+        def rows(mine: list[Any] = mine) -> Iterator[int]:
+            try:
+                yield from range(1_000_000)
+            finally:
+                mine.append(["closed", invocation.cancelled, invocation.progress])
+
+        side.wamp.add_procedure(rows, "com.parity.rows", app=side.app)
+        with side.app.app_context(), g.wampy.stream("com.parity.rows") as results:
+            assert [next(results), next(results)] == [0, 1]
+        wait_until(lambda mine=mine: mine, "the generator is closed")  # type: ignore[misc]
+    assert told["memory"] == told["real"] == [["closed", True, True]]

@@ -546,3 +546,12 @@ def test_client_makes_a_thousand_calls_in_far_less_than_a_second(
     begun = time.process_time()
     assert [client.call("add", number, 1) for number in range(1000)] == list(range(1, 1001))
     assert time.process_time() - begun < 1
+
+
+def test_client_is_not_served_over_nor_stopped(app: Flask, wamp: WAMP) -> None:
+    """What an application does by itself does not reach for a router meanwhile."""
+    wamp.callee("add")(lambda a, b: a + b)
+    with wamp.test_client() as client:
+        assert "or a test client" in refusal(SetupError, wamp.start)
+        wamp.stop()
+        assert client.call("add", 1, 2) == 3

@@ -8,10 +8,19 @@ import pytest
 from flask import Flask, abort, g
 from flask.testing import FlaskClient
 
-from flask_wamp import WAMP, ApplicationError, RemoteError, event, invocation
+from flask_wamp import (
+    WAMP,
+    ApplicationError,
+    CallTimeout,
+    NotAuthorized,
+    OptionError,
+    RemoteError,
+    event,
+    invocation,
+)
 from flask_wamp.testing import Publication, WampTestClient
 
-from ..doubles import View
+from ..doubles import View, refusal
 
 
 @pytest.fixture
@@ -307,3 +316,47 @@ def test_retained_event_comes_again_with_a_new_session(
     retained(app, "topic")
     client.reconnect()
     assert told == [False, True]
+
+
+# --- publishes that the router refuses
+
+
+@pytest.mark.parametrize(
+    ("raises", "kind"),
+    [
+        (NotAuthorized, NotAuthorized),
+        (CallTimeout("no acknowledgment"), CallTimeout),
+        (RemoteError("com.x", [1]), RemoteError),
+    ],
+)
+def test_refused_publish_raises_and_reaches_nobody(
+    app: Flask, client: WampTestClient, heard: list[Any], raises: Any, kind: type[Exception]
+) -> None:
+    client.refuse("com.shop.", raises=raises, match="prefix")
+    with app.app_context():
+        with pytest.raises(kind):
+            g.wampy.publish("com.shop.sold", 1)
+        assert g.wampy.publish("com.shop.sold", 1, acknowledge=False) is None
+        g.wampy.publish("com.other", 1)
+    assert client.published == [Publication("com.other", 1)]
+    assert heard == []
+    # It is the application's that are refused.
+    client.publish("com.shop.sold", 2)
+    assert heard == [(2,)]
+
+
+def test_refused_publish_is_that_of_a_role_without_rights(
+    app: Flask, client: WampTestClient
+) -> None:
+    client.refuse("com.shop.sold")
+    with app.app_context(), pytest.raises(NotAuthorized):
+        g.wampy.publish("com.shop.sold")
+
+
+def test_refusal_that_cannot_be_is_refused(client: WampTestClient) -> None:
+    for args, text in (
+        (("a..b",), "client.refuse('a..b'): a URI is made of"),
+        (("topic", ValueError), "no call is answered so"),
+        (("topic", "no"), "give an exception"),
+    ):
+        assert text in refusal(OptionError, client.refuse, *args)

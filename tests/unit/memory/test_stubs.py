@@ -221,7 +221,7 @@ def test_stub_answers_one_after_another(ask: Ask, client: WampTestClient) -> Non
     with pytest.raises(NoStock):
         ask()
     assert ask() is None
-    assert "had 4 answers, and this is one call more" in refusal(NotStubbed, ask)
+    assert "has 4 answers, and this is one call more" in refusal(NotStubbed, ask)
 
 
 @pytest.mark.parametrize(
@@ -322,10 +322,10 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("com.shop",), {"returns": 1, "match": "wildcard"}, "a wildcard pattern has an empty"),
     (("com.shop",), {"returns": 1, "match": "fuzzy"}, "match is one of"),
     (("wamp.session.",), {"returns": 1, "match": "prefix"}, "belong to the protocol"),
-    ((PRICE, 5), {}, "give a function, or returns=5"),
+    ((PRICE, 5), {}, "give a function, or one answer"),
     ((PRICE,), {"returns": 1, "raises": CallTimeout}, "give returns= or raises=, not both"),
     ((PRICE,), {"answers": [1], "returns": 1}, "give it alone"),
-    ((PRICE, print), {"returns": 1}, "give a function, or an answer, not both"),
+    ((PRICE, print), {"returns": 1}, "give a function, or one answer"),
     ((PRICE,), {"answers": "abc"}, "give a list"),
     ((PRICE,), {"progress": 5}, "give a list"),
     ((PRICE,), {"progress": [ValueError]}, "is for raises="),
