@@ -233,6 +233,7 @@ class WampTestClient(Caller):
             note(error, failures)
         elif failures and self._setting.propagates:
             note(failures[0], failures[1:])
+            failures[0].add_note("A handler raised this, and no call of the test client showed it.")
             raise failures[0]
 
     def _tell(self, functions: list[Callable[..., Any]], info: SessionInfo) -> None:

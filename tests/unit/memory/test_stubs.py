@@ -191,6 +191,7 @@ def test_stub_raises_what_a_call_raises(
         with pytest.raises(kind) as raised:
             call()
         assert type(raised.value) is kind
+        assert raised.value.__cause__ is not raised.value
         assert {name: getattr(raised.value, name) for name in has} == has
     if isinstance(error, Exception):
 
@@ -369,3 +370,14 @@ def test_stub_may_be_written_before_the_client_is_in_use(app: Flask, wamp: WAMP)
     client.stub(PRICE, returns=1)
     with client, app.app_context():
         assert g.wampy.call(PRICE) == 1
+
+
+def test_stub_raises_each_time_as_if_for_the_first(ask: Ask, client: WampTestClient) -> None:
+    client.stub(PRICE, raises=CallTimeout)
+
+    def depth() -> int:
+        with pytest.raises(CallTimeout) as raised:
+            ask()
+        return len(raised.traceback)
+
+    assert depth() == depth() == depth()
