@@ -163,7 +163,7 @@ def test_the_page_calls_and_is_told(node: None, browser: Browser) -> None:
 
 
 @pytest.mark.node
-def test_the_readers_tests_pass(project: Path) -> None:
+def test_the_readers_test_passes(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
          "--disable-plugin-autoload", "-p", "flask_wamp.testing.pytest_plugin",

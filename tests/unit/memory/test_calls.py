@@ -239,7 +239,7 @@ def test_what_ends_a_test_goes_through(
     """Ctrl-C, and pytest.fail() in a view, whatever is propagated."""
 
     @wamp.callee
-    def inner() -> None:
+    def inner(*_numbers: int) -> None:
         raise exception("stop")
 
     wamp.callee("outer")(lambda: [g.wampy.rpc.inner()])
@@ -253,7 +253,7 @@ def test_what_ends_a_test_goes_through(
         for topic in ("topic", "other"):
             wamp.subscribe(topic)(heard.append)
         with pytest.raises(exception, match="stop"):
-            client.publish("topic")
+            client.publish("topic", 0)
         client.publish("other", 1)
         assert heard == [1]
 
