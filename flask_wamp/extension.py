@@ -200,6 +200,7 @@ class WAMP(Namespaces):
         authrole: str | None = "anonymous",
         session: int | None = None,
         propagate: bool | None = None,
+        deliver: bool = True,
     ) -> "WampTestClient":
         """Return what calls an application in memory: ``with wamp.test_client() as client``.
 
@@ -215,6 +216,7 @@ class WAMP(Namespaces):
             authrole=authrole,
             session=session,
             propagate=propagate,
+            deliver=deliver,
         )
 
     def _make(self, declaration: Declaration) -> None:

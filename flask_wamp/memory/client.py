@@ -37,6 +37,8 @@ class WampTestClient(Caller):
     :param session: its session id; by default one is given.
     :param propagate: let defects of views and handlers reach the test as they were raised; by
         default as Flask's test client does, by ``PROPAGATE_EXCEPTIONS`` or ``testing``.
+    :param deliver: let events that the application publishes reach its own handlers, as a router
+        does where the same process serves them.
     :ivar session: who it is.
     :ivar app_session: who the application is, where its own views call and publish.
     :raises SetupError: the application has no WAMP extension.
@@ -50,6 +52,7 @@ class WampTestClient(Caller):
         authrole: str | None = "anonymous",
         session: int | None = None,
         propagate: bool | None = None,
+        deliver: bool = True,
     ) -> None:
         self._state = state_of(app)
         router = MemoryRouter(self._state)
@@ -59,7 +62,7 @@ class WampTestClient(Caller):
         )
         self._stubs = Stubs(app, self._state.registry, "client.stub")
         self._refusals = Stubs(app, self._state.registry, "client.refuse")
-        self._link = MemoryLink(router, self._stubs, self._refusals, own)
+        self._link = MemoryLink(router, self._stubs, self._refusals, own, delivers=deliver)
         self._replaced: list[Link | None] = []
 
     @property

@@ -15,7 +15,7 @@ from .history import PROCEDURES
 from .records import Call, Publication
 from .router import MemoryRouter, gets
 from .streams import SteppedResults
-from .stubs import Stubs, not_stubbed
+from .stubs import NotStubbed, Stubs, not_stubbed
 from .wire import received, travelled
 
 
@@ -50,12 +50,19 @@ class MemoryLink:
 
     See :class:`~flask_wamp.call.link.Link`.
 
+    :param delivers: whether what is published reaches the application's own handlers.
     :ivar calls: what was called, in order.
     :ivar published: what was published, in order.
     """
 
     def __init__(
-        self, router: MemoryRouter, stubs: Stubs, refusals: Stubs, session: SessionInfo
+        self,
+        router: MemoryRouter,
+        stubs: Stubs,
+        refusals: Stubs,
+        session: SessionInfo,
+        *,
+        delivers: bool,
     ) -> None:
         self.calls: list[Call] = []
         self.published: list[Publication] = []
@@ -63,9 +70,11 @@ class MemoryLink:
         self._router = router
         self._stubs = stubs
         self._refusals = refusals
+        self._delivers = delivers
 
     def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
         """Call a stub, or a procedure of the application itself."""
+        self._refuse_absent()
         self._note_call(uri, args, kwargs, options)
         return self._answer(uri, args, kwargs)
 
@@ -73,9 +82,14 @@ class MemoryLink:
         self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
     ) -> MemoryAnswer:
         """Call at once; what comes of it is the answer."""
-        try:
+        if self._router.absent is None:
             self._note_call(uri, args, kwargs, options)
+        try:
+            self._refuse_absent()
             return MemoryAnswer(self._answer(uri, args, kwargs))
+        except NotStubbed:
+            # Whether anybody asks for the result or not.
+            raise
         except Exception as error:  # noqa: BLE001
             # It is raised where the result is asked for.
             return MemoryAnswer(None, error)
@@ -116,7 +130,7 @@ class MemoryLink:
             topic,
             args,
             kwargs,
-            handle=gets(self.session, options),
+            handle=self._delivers and gets(self.session, options),
             retain=bool(options.retain),
         )
         return None if options.acknowledge is False else record.id
@@ -135,9 +149,15 @@ class MemoryLink:
     def _note_call(
         self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
     ) -> None:
-        self._refuse_absent()
+        """Note a call.
+
+        :raises NotStubbed: nobody answers it.
+        """
         usual = self._router.state.default_options
         self.calls.append(Call.of(uri, args, kwargs, options, usual))
+        is_answered = self._stubs.find(uri) is not None or self._router.serves(uri)
+        if not is_answered and uri not in PROCEDURES:
+            raise not_stubbed(uri)
 
     def _answer(
         self,
@@ -153,8 +173,6 @@ class MemoryLink:
             return Context().run(stub.answer, *travelled(args, kwargs), send)
         if uri in PROCEDURES:
             return received(self._router.history.answer(uri, args))
-        if not self._router.serves(uri):
-            raise not_stubbed(uri)
         return self._router.call(self.session, uri, args, kwargs, send, cancellation)
 
     def _refuse_absent(self) -> None:

@@ -159,6 +159,16 @@ def test_published_with_options(
     assert heard == ([(1,)] if gets else [])
 
 
+def test_published_to_others_alone(app: Flask, wamp: WAMP, heard: list[Any]) -> None:
+    with wamp.test_client(deliver=False) as client:
+        with app.app_context():
+            g.wampy.publish("com.shop.sold", 1)
+        assert client.published == [Publication("com.shop.sold", 1)]
+        assert heard == []
+        client.publish("com.shop.sold", 2)
+    assert heard == [(2,)]
+
+
 @pytest.mark.parametrize("number", [1, 1001])
 @pytest.mark.parametrize("way", ["http", "call"])
 def test_published_on_success_only(

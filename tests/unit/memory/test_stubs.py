@@ -64,10 +64,8 @@ def test_unstubbed_call_says_which_stub_to_write(ask: Ask, client: WampTestClien
     assert f"calls {PRICE!r}, which it does not serve itself" in text
     assert f"client.stub({PRICE!r}, returns=...)" in text
     assert "NoSuchProcedure" in text
-    for use in (
-        lambda: g.wampy.start_call(PRICE).result(),
-        lambda: list(g.wampy.stream(PRICE)),
-    ):
+    # Whether the application asks for the outcome or not.
+    for use in (lambda: g.wampy.start_call(PRICE), lambda: g.wampy.stream(PRICE)):
         assert refusal(NotStubbed, use) == text
     assert client.calls == [Call(PRICE, "tea"), Call(PRICE), Call(PRICE)]
 
@@ -223,6 +221,7 @@ def test_stub_answers_one_after_another(ask: Ask, client: WampTestClient) -> Non
         ask()
     assert ask() is None
     assert "has 4 answers, and this is one call more" in refusal(NotStubbed, ask)
+    assert "one call more" in refusal(NotStubbed, lambda: g.wampy.start_call(PRICE))
 
 
 @pytest.mark.parametrize(
