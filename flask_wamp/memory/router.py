@@ -22,6 +22,9 @@ from .routing import best
 from .streams import SteppedResults
 from .wire import received, received_error, travelled
 
+#: Events that may come of one publish; more are taken for a circle.
+MOST_EVENTS = 10_000
+
 #: What a handler is to be run with.
 Job = tuple[Subscription, Event, list[Any], dict[str, Any]]
 
@@ -201,7 +204,14 @@ class MemoryRouter:
             return
         thread.is_handling = True
         try:
-            while thread.waiting:
+            for handled in itertools.count():
+                if not thread.waiting:
+                    return
+                if handled == MOST_EVENTS:
+                    raise RecursionError(
+                        f"one event has led to over {MOST_EVENTS} others, the last of them to "
+                        f"{thread.waiting[-1][1].uri!r}: do handlers publish in a circle?"
+                    )
                 job = thread.waiting.popleft()
                 error = Context().run(self.state.dispatcher.handle, *job)
                 if error is not None:

@@ -377,3 +377,29 @@ def test_refusal_that_cannot_be_is_refused(client: WampTestClient) -> None:
         (("topic", "no"), "give an exception"),
     ):
         assert text in refusal(OptionError, client.refuse, *args)
+
+
+def test_handlers_that_go_round_in_circles_are_stopped(wamp: WAMP, client: WampTestClient) -> None:
+    rounds: list[int] = []
+
+    @wamp.subscribe("com.shop.ping")
+    def ping(number: int) -> None:
+        rounds.append(number)
+        g.wampy.publish("com.shop.ping", number + 1)
+
+    with pytest.raises(
+        RecursionError, match=r"over 10000 others, .*ping': do handlers publish in a circle"
+    ):
+        client.publish("com.shop.ping", 0)
+    assert rounds == list(range(10_000))
+
+
+def test_as_many_events_as_there_are_handlers_are_no_circle(
+    wamp: WAMP, client: WampTestClient
+) -> None:
+    heard: list[int] = []
+    for _ in range(120):
+        wamp.subscribe("com.shop.sold")(heard.append)
+    for number in range(90):
+        client.publish("com.shop.sold", number)
+    assert len(heard) == 10_800
