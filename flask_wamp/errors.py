@@ -120,6 +120,8 @@ class RemoteError(WAMPError):
     """
 
     _by_uri: ClassVar[dict[str, type["RemoteError"]]] = {}
+    #: The URIs that a subclass stands for, the usual one first.
+    uris: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, uri: str, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -130,6 +132,7 @@ class RemoteError(WAMPError):
 
     def __init_subclass__(cls, *, uris: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.uris = uris
         RemoteError._by_uri.update(dict.fromkeys(uris, cls))
 
     def __reduce__(self) -> tuple[Any, ...]:

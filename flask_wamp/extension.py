@@ -3,12 +3,12 @@
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, has_app_context
 
 from .call import outbox
-from .call.client import Client
+from .call.client import globals_class
 from .call.link import Link
 from .config import WampConfig
 from .declare.declared import Procedure, ProcedureOptions, Subscription, SubscriptionOptions
@@ -21,6 +21,9 @@ from .serve import typed_views
 from .serve.responses import let_views_return_results
 from .signals import SessionInfo
 from .state import State, state_of
+
+if TYPE_CHECKING:
+    from .memory.client import WampTestClient
 
 W = TypeVar("W", bound=Callable[[SessionInfo], Any])
 OptionsT = TypeVar("OptionsT", ProcedureOptions, SubscriptionOptions)
@@ -58,7 +61,7 @@ class WAMP(Namespaces):
         self._registry.add_prefix(config.uri_prefix)
         state = State(app, self._registry, config, _background_link)
         app.extensions["wamp"] = state
-        app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class, state.client)
+        app.app_ctx_globals_class = globals_class(app.app_ctx_globals_class, state.client)
         let_views_return_results(app)
         outbox.init_app(app)
         typed_views.init_app(app, self._registry)
@@ -167,7 +170,7 @@ class WAMP(Namespaces):
         if not isinstance(link, BackgroundLink):
             raise SetupError(
                 "wamp.start() is for processes that Crossbar does not run: in this one a Crossbar "
-                "component has the application's session"
+                "component, or a test client, has the application's session"
             )
         self._registry.freeze("WAMP.start()")
         link.serve(seconds)
@@ -188,6 +191,33 @@ class WAMP(Namespaces):
         if isinstance(link, BackgroundLink):
             state.slot.attach(None)
             link.close()
+
+    def test_client(
+        self,
+        app: Flask | None = None,
+        *,
+        authid: str | None = "tester",
+        authrole: str | None = "anonymous",
+        session: int | None = None,
+        propagate: bool | None = None,
+        deliver: bool = True,
+    ) -> "WampTestClient":
+        """Return what calls an application in memory: ``with wamp.test_client() as client``.
+
+        :param app: by default the current application, or the only one.
+
+        For the other parameters see :class:`~flask_wamp.testing.WampTestClient`.
+        """
+        from .memory.client import WampTestClient
+
+        return WampTestClient(
+            self._only_app() if app is None else app,
+            authid=authid,
+            authrole=authrole,
+            session=session,
+            propagate=propagate,
+            deliver=deliver,
+        )
 
     def _make(self, declaration: Declaration) -> None:
         declaration(self._registry)
@@ -256,14 +286,3 @@ def _options(kind: type[OptionsT], method: str, given: Mapping[str, Any]) -> Opt
             f"{', '.join(sorted(known))}"
         )
     return kind(**given)
-
-
-def _globals_class(base: type[Any], client: Client) -> type[Any]:
-    """Return a class for ``flask.g`` whose instances have *client* as ``wampy``."""
-
-    class AppGlobals(base):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.wampy = client
-
-    return AppGlobals

@@ -80,3 +80,15 @@ def pattern_parts(pattern: str, match: str, uri: str) -> tuple[str, ...]:
         rest = uri[len(pattern) :].removeprefix(".")
         return tuple(rest.split(".")) if rest else ()
     return ()
+
+
+def uri_matches(uri: str, pattern: str, match: str) -> bool:
+    """Tell whether a registration or subscription with this *pattern* is for *uri*."""
+    if match == "prefix":
+        return uri.startswith(pattern)
+    if match == "wildcard":
+        words, components = uri.split("."), pattern.split(".")
+        return len(words) == len(components) and all(
+            component in ("", word) for word, component in zip(words, components, strict=True)
+        )
+    return uri == pattern

@@ -215,3 +215,14 @@ def _refuse_malformed(method: str, uri: object) -> None:
     reason = malformed_uri(uri)
     if reason:
         raise ValueError(f"g.wampy.{method}: {uri!r} is not a URI: {reason}")
+
+
+def globals_class(base: type[Any], client: Client) -> type[Any]:
+    """Return a class for ``flask.g`` whose instances have *client* as ``wampy``."""
+
+    class AppGlobals(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.wampy = client
+
+    return AppGlobals

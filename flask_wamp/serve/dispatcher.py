@@ -1,17 +1,15 @@
 """From an invocation or event into Flask, and back as a value or an error."""
 
-import secrets
-import traceback
 from collections.abc import Callable
 from contextlib import closing
 from types import GeneratorType
 from typing import Any
 
-from flask import Flask, got_request_exception
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from ..context import Event, Invocation, current_event, current_invocation, invocation
-from ..declare.declared import Procedure, Subscription, describe
+from ..declare.declared import Procedure, Subscription
 from ..declare.registry import Registry
 from ..errors import (
     CANCELED,
@@ -25,6 +23,7 @@ from ..payload import encode, encode_arguments, weight
 from ..results import CallResult
 from ..signals import call_finished, call_started
 from .arguments import Arguments, invalid_arguments
+from .defects import answer_to_defect, log_handler_error
 from .pipeline import CallPipeline
 from .responses import plain_value
 from .routes import Route, route_of
@@ -117,8 +116,8 @@ class Dispatcher:
         event: Event,
         args: list[Any],
         kwargs: dict[str, Any],
-    ) -> None:
-        """Handle an event; an exception of the handler is logged."""
+    ) -> Exception | None:
+        """Handle an event; an exception of the handler is logged, and returned."""
         token = current_event.set(event)
         try:
             endpoint = self._handlers.get(subscription)
@@ -130,9 +129,11 @@ class Dispatcher:
                 endpoint.function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001
             # The publisher is gone, so the log is all that can be told; the next event is handled.
-            self._log_handler_error(subscription, event, error)
+            log_handler_error(self._app, subscription, event, error)
+            return error
         finally:
             current_event.reset(token)
+        return None
 
     def forget(self, declared: Procedure | Subscription) -> None:
         """Drop what was prepared for a declaration that was removed."""
@@ -222,7 +223,7 @@ class Dispatcher:
         if isinstance(error, PayloadError):
             self._app.logger.error("The answer of %s was refused: %s", uri, error)
             return ApplicationError(INVALID_PAYLOAD, str(error))
-        return self._internal_error(error, uri)
+        return answer_to_defect(self._app, error, uri)
 
     def _travelling(self, error: ApplicationError) -> ApplicationError:
         """Return *error* with a payload that can travel, or the error that its payload makes."""
@@ -232,26 +233,6 @@ class Dispatcher:
             self._app.logger.error("The payload of the error %s was refused: %s", error.uri, unfit)
             return ApplicationError(INVALID_PAYLOAD, f"the error {error.uri}: {unfit}")
         return ApplicationError(error.uri, *args, **kwargs)
-
-    def _internal_error(self, error: Exception, uri: str) -> ApplicationError:
-        """Log *error* under an id, and return the generic error that carries the id."""
-        error_id = secrets.token_hex(8)
-        self._app.logger.error("%s failed [%s]", uri, error_id, exc_info=error)
-        got_request_exception.send(self._app, exception=error)
-        details: dict[str, Any] = {"id": error_id}
-        if self._app.debug:
-            details["traceback"] = traceback.format_exception(error)
-        text = f"The procedure failed; its log says more under {error_id}."
-        return ApplicationError(RUNTIME_ERROR, text, **details)
-
-    def _log_handler_error(
-        self, subscription: Subscription, event: Event, error: Exception
-    ) -> None:
-        name = describe(subscription.function)
-        if isinstance(error, ApplicationError):
-            self._app.logger.error("%s did not handle an event of %s: %s", name, event.uri, error)
-            return
-        self._app.logger.error("%s failed at an event of %s", name, event.uri, exc_info=error)
 
 
 def _several(item: CallResult) -> Any:

@@ -1,4 +1,7 @@
-"""Fixtures for tests against a real Crossbar.io node.
+"""Fixtures for tests of an application: in memory, and against a real Crossbar.io node.
+
+``wamp_client`` is a test client of the application that the fixture ``app`` of the tests returns,
+as pytest-flask has it.
 
 ``crossbar_node`` is the node of ``.crossbar/config.json``, or of the file that the ini option
 ``crossbar_config`` names, started once for the test session, in a directory and on a port of its
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from ..memory.client import WampTestClient
     from ..node import CrossbarNode
 
 
@@ -31,3 +35,25 @@ def crossbar_node(pytestconfig: pytest.Config) -> Iterator["CrossbarNode"]:
     config = pytestconfig.rootpath / pytestconfig.getini("crossbar_config")
     with CrossbarNode(config) as node:
         yield node
+
+
+@pytest.fixture
+def wamp_client(request: pytest.FixtureRequest) -> Iterator["WampTestClient"]:
+    """Call the application of the fixture ``app`` in memory, for the time of a test.
+
+    See :class:`~flask_wamp.testing.WampTestClient`.
+    """
+    from ..memory.client import WampTestClient
+
+    try:
+        app = request.getfixturevalue("app")
+    except pytest.FixtureLookupError as error:
+        if error.argname != "app":
+            raise
+        pytest.fail(
+            "wamp_client needs a fixture 'app' that returns the Flask application: write one in "
+            "conftest.py, @pytest.fixture def app(): return create_app()",
+            pytrace=False,
+        )
+    with WampTestClient(app) as client:
+        yield client

@@ -331,3 +331,28 @@ def test_pattern_in_the_browser_loses_and_repeats_nothing_under_load(
     assert surprises == []
     assert all(counts)
     assert numbers == [[*range(EVENTS), -1]] * 4
+
+
+# --- in memory
+
+
+def test_history_in_memory_is_the_routers(keeper: Peer, link: Link) -> None:
+    keeper.subscribe("com.history.pages")
+    keeper.subscribe("com.history.tree", match="prefix")
+    app, wamp = link()
+
+    def outcomes() -> list[Any]:
+        with app.app_context():
+            for number in range(4):
+                g.wampy.publish("com.history.pages", number, (1,), octets=bytes([number]))
+                g.wampy.publish(f"com.history.tree.{number}", {number: None})
+            kept = [
+                *g.wampy.history("com.history.pages", limit=3),
+                *g.wampy.history("com.history.tree", match="prefix", limit=2),
+            ]
+        return [(each.uri, each.args, each.kwargs, each.publisher_authrole) for each in kept]
+
+    expected = outcomes()
+    with wamp.test_client(app):
+        assert outcomes() == expected
+    assert len(expected) == 5

@@ -124,6 +124,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
         "curl http://127.0.0.1:8080/add/1/2",
         "client.py",
         "page.js",
+        "test_add.py",
         "test_node.py",
         DRAWING,
     }
@@ -165,10 +166,11 @@ def test_the_page_calls_and_is_told(node: None, browser: Browser) -> None:
 def test_the_readers_test_passes(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         "--disable-plugin-autoload", "-p", "flask_wamp.testing.pytest_plugin", "test_node.py"],
+         "--disable-plugin-autoload", "-p", "flask_wamp.testing.pytest_plugin",
+         "test_add.py", "test_node.py"],
         cwd=project, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.node

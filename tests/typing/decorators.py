@@ -4,8 +4,9 @@ from typing import assert_type
 
 from flask import Flask, g
 
-from flask_wamp import WAMP, event, invocation
+from flask_wamp import WAMP, Stream, event, invocation
 from flask_wamp.call.client import Client
+from flask_wamp.testing import Call, Caller, Publication, WampTestClient
 
 app = Flask(__name__)
 wamp = WAMP(app)
@@ -124,3 +125,24 @@ def client() -> None:
     assert_type(wampy.publish("com.example.x", 1, message="x"), int | None)
     wampy.publish("com.example.x", acknowledge="yes")  # type: ignore[arg-type]
     wampy.call(5)  # type: ignore[arg-type]
+
+
+def testing() -> None:
+    """What tests are written with."""
+    with wamp.test_client(app, authid="ann") as client:
+        assert_type(client, WampTestClient)
+        assert_type(client.as_caller("bob", "user"), Caller)
+        assert_type(client.calls, list[Call])
+        assert_type(client.published_to("com.example.topic"), list[Publication])
+        assert_type(client.publish("com.example.topic", 1, key=2), int)
+        assert_type(client.stream("com.example.rows"), Stream)
+        client.stub("com.example.price", returns=1, match="exact")
+        client.stub("com.example.price", raises=NoStock("pen", 1))
+        client.stub("com.example.price", raises="pen")  # type: ignore[call-overload]
+
+        @client.stub("com.example.price")
+        def price(article: str) -> int:
+            return len(article)
+
+        assert_type(price("pen"), int)
+    wamp.test_client(autid="ann")  # type: ignore[call-arg]

@@ -254,7 +254,9 @@ def test_extension_error_without_a_uri(wamp: WAMP) -> None:
 
 def test_extension_start_in_a_process_of_crossbar(app: Flask, wamp: WAMP) -> None:
     state_of(app).slot.attach(RecordingLink())
-    with pytest.raises(SetupError, match="a Crossbar component has the application's session"):
+    with pytest.raises(
+        SetupError, match="a Crossbar component, or a test client, has the application's session"
+    ):
         wamp.start()
     wamp.callee(add)
 

@@ -9,6 +9,7 @@ from flask_wamp.uris import (
     invalid_uri,
     malformed_uri,
     pattern_parts,
+    uri_matches,
 )
 
 WORDS = "a URI is made of words joined by dots, without spaces or '#'"
@@ -136,3 +137,26 @@ def test_uris_parts_that_a_pattern_leaves_open(
     pattern: str, match: str, uri: str, parts: tuple[str, ...]
 ) -> None:
     assert pattern_parts(pattern, match, uri) == parts
+
+
+@pytest.mark.parametrize(
+    ("uri", "pattern", "match", "expected"),
+    [
+        ("com.shop", "com.shop", "exact", True),
+        ("com.shop.", "com.shop", "exact", False),
+        ("com.shop.tea", "com.shop", "exact", False),
+        ("com.shop", "com.shop", "prefix", True),
+        ("com.shopping", "com.shop", "prefix", True),
+        ("com.shop.tea", "com.shop.", "prefix", True),
+        ("com.shop", "com.shop.", "prefix", False),
+        ("org.com.shop", "com.shop", "prefix", False),
+        ("com.shop.stock", "com..stock", "wildcard", True),
+        ("com.shop.stock", "..stock", "wildcard", True),
+        ("com.shop.stock", "com.shop.", "wildcard", True),
+        ("com.shop.price", "com..stock", "wildcard", False),
+        ("com.shop.tea.stock", "com..stock", "wildcard", False),
+        ("com.stock", "com..stock", "wildcard", False),
+    ],
+)
+def test_uris_match_patterns(uri: str, pattern: str, match: str, expected: bool) -> None:
+    assert uri_matches(uri, pattern, match) is expected
