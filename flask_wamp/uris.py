@@ -67,6 +67,20 @@ def invalid_pattern(uri: object, match: str) -> str | None:
     return invalid_uri(".".join(word or "x" for word in words))
 
 
+def invalid_topic(topic: object, match: str) -> str | None:
+    """Tell why *topic* cannot be subscribed to with this *match* policy, or None.
+
+    The meta API's events are below ``wamp.``, and are there to be subscribed to.
+    """
+    if not isinstance(topic, str) or not topic.startswith("wamp."):
+        return invalid_pattern(topic, match)
+    if match == "exact":
+        return malformed_uri(topic)
+    return (
+        "topics below 'wamp.' belong to the protocol: subscribe to each by its name, without match"
+    )
+
+
 def pattern_parts(pattern: str, match: str, uri: str) -> tuple[str, ...]:
     """Return the components of *uri* that *pattern* leaves open.
 

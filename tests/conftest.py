@@ -36,6 +36,8 @@ OWN_NODES = (
     "tests/node/test_lifecycle.py",
     "tests/node/test_starting.py",
 )
+#: The files that share the node of the how-tos' shop.
+SHOP_NODE = ("tests/docs/test_command_line.py", "tests/docs/test_howto.py")
 #: Threads that live as long as the process: the reactor's, and those in which it resolves names.
 LASTING_THREADS = ("flask-wamp reactor", "PoolThread-twisted.internet.reactor-")
 
@@ -56,6 +58,8 @@ def scope_of(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
     if file.startswith(PROJECT_NODE):
         return "crossbar_node"
+    if file in SHOP_NODE:
+        return "shop_node"
     return "peers_node" if file.startswith("tests/node/") and file not in OWN_NODES else file
 
 

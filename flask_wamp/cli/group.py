@@ -1,10 +1,18 @@
 """The group ``flask wamp``, which Flask finds as an entry point, and how its commands fail."""
 
+import os
 import traceback
 from typing import Any
 
 import click
 from flask.cli import AppGroup
+
+from .failures import failure_of
+from .listen import subscribe
+from .routes import routes
+from .sessions import sessions
+from .shell import shell
+from .talk import call, publish
 
 
 class Commands(AppGroup):
@@ -17,25 +25,28 @@ class Commands(AppGroup):
         """
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            # Whoever reads the output has read enough: click ends without a word.
             raise
         except Exception as error:  # noqa: BLE001
             # An application that fails to import may raise anything at all.
             if ctx.params.get("traceback"):
                 traceback.print_exc()
-            raise click.ClickException(one_line(error)) from None
-
-
-def one_line(error: Exception) -> str:
-    """Return what went wrong in one line."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    if type(error).__module__.startswith("flask_wamp.") and text:
-        return text
-    return f"{name}: {text}" if text else name
+            raise failure_of(error) from None
 
 
 @click.group("wamp", cls=Commands)
 @click.option("--traceback", is_flag=True, help="Show where an error arose.")
-def wamp(**_options: Any) -> None:
+@click.pass_context
+def wamp(ctx: click.Context, /, **_options: Any) -> None:
     """Run, check and talk to the Crossbar.io node of a Flask application."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+wamp.add_command(call)
+wamp.add_command(publish)
+wamp.add_command(routes)
+wamp.add_command(sessions)
+wamp.add_command(shell)
+wamp.add_command(subscribe)

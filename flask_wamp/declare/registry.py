@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DeclarationError, SetupError
-from ..uris import invalid_pattern, invalid_uri, malformed_uri
+from ..uris import invalid_pattern, invalid_topic, invalid_uri
 from .declared import (
     PROCEDURE_DEFAULTS,
     SUBSCRIPTION_DEFAULTS,
@@ -94,17 +94,7 @@ class Registry:
         """
         if not late:
             self._refuse_late(f"the subscription to {topic!r}", "add_subscription")
-        # The meta API's events are below "wamp.", and are there to be subscribed to.
-        if not isinstance(topic, str) or not topic.startswith("wamp."):
-            reason = invalid_pattern(topic, options.match)
-        elif options.match == "exact":
-            reason = malformed_uri(topic)
-        else:
-            reason = (
-                "topics below 'wamp.' belong to the protocol: subscribe to each by its name, "
-                "without match"
-            )
-        reason = options.problem() or reason
+        reason = options.problem() or invalid_topic(topic, options.match)
         if reason:
             raise _refusal("subscribe", topic, function, reason)
         subscription = Subscription(function, topic, options)

@@ -27,7 +27,7 @@ from tests.node.support import (
 __all__ = ["browser"]
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("serving", "calling", "bad-input")
+PAGES = ("serving", "calling", "bad-input", "command-line")
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WAMPY_JS = ROOT / "flask_app" / "static" / "vendor" / "wampy.min.js"
 
@@ -73,7 +73,7 @@ def node_config() -> dict[str, Any]:
     return config
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the files of the how-tos in it."""
     directory = tmp_path_factory.mktemp("howto")
@@ -86,7 +86,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def node(project: Path) -> Iterator[CrossbarNode]:
     """The shop's node, whose socket is where its directory should be."""
     running_reactor()
@@ -95,7 +95,7 @@ def node(project: Path) -> Iterator[CrossbarNode]:
         yield node
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shell(node: CrossbarNode, project: Path) -> Iterator[Flask]:
     """The shop's application in this process, as `flask shell` has it."""
     with pytest.MonkeyPatch.context() as patch:

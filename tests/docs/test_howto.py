@@ -40,6 +40,17 @@ pytestmark = pytest.mark.node
 def test_every_block_is_run_by_a_test_here() -> None:
     """A block that is added to a how-to has to be run here as well."""
     assert {(block.language, block.name) for block in BLOCKS} == {
+        ("console", "arguments"),
+        ("console", "call"),
+        ("console", "denied"),
+        ("console", "publish"),
+        ("console", "routes"),
+        ("console", "sessions"),
+        ("console", "setup"),
+        ("console", "several"),
+        ("console", "shell"),
+        ("console", "stream"),
+        ("console", "subscribe"),
         ("json", "limits"),
         ("json", "permission"),
         ("json", "store"),
@@ -86,6 +97,8 @@ def test_every_block_is_run_by_a_test_here() -> None:
         ("python", "shop/stock.py"),
         ("python", "shop/vouchers.py"),
         ("python", "shop/watch.py"),
+        ("sh", "completion"),
+        ("sh", "restock.sh"),
     }
     names = [block.name for block in BLOCKS]
     assert {name for name in names if names.count(name) > 1} == {"shop/app.py"}

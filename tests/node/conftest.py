@@ -12,6 +12,7 @@ from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
 
 from .programs import Wampy, javascript_wampy
+from .relay import Relay
 from .strangers import Bystanders, Stranger
 from .support import (
     APPS,
@@ -71,6 +72,14 @@ def make_app(peers_node: CrossbarNode) -> Iterator[Callable[..., tuple[Flask, WA
     yield make
     for app, wamp in made:
         wamp.stop(app)
+
+
+@pytest.fixture
+def relay(peers_node: CrossbarNode) -> Iterator[Relay]:
+    """Give a relay to the peers' node."""
+    relay = Relay(peers_node)
+    yield relay
+    relay.close()
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 import queue
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import current_app, g
-from twisted.protocols.portforward import ProxyFactory, ProxyServer
 
 from flask_wamp import (
     WAMP,
@@ -19,62 +17,12 @@ from flask_wamp import (
     SetupError,
     invocation,
 )
-from flask_wamp._twisted.reactor_thread import running_reactor
-from flask_wamp.node import CrossbarNode, free_port
+from flask_wamp.node import CrossbarNode
 
+from .relay import Relay
 from .support import LIMIT, MakeApp, Peer, error_of, http, on_reactor, wait_until
 
 pytestmark = pytest.mark.node
-
-
-class Relay:
-    """Stands between a node and its peers, whose connections it can cut.
-
-    :ivar url: where peers join with the backend's rights.
-    """
-
-    def __init__(self, node: CrossbarNode) -> None:
-        self._servers: list[Any] = []
-        relay = self
-
-        class Server(ProxyServer):
-            def connectionMade(self) -> None:
-                relay._servers.append(self)
-                super().connectionMade()
-
-        self._factory = ProxyFactory("127.0.0.1", node.port)
-        self._factory.noisy = False
-        self._factory.protocol = Server
-        self._port: Any = None
-        self._number = free_port()
-        self.url = f"ws://127.0.0.1:{self._number}/trusted"
-        self.listen()
-
-    def listen(self) -> None:
-        """Let peers connect."""
-        self._port = on_reactor(
-            lambda: running_reactor().listenTCP(self._number, self._factory, interface="127.0.0.1")
-        )
-
-    def cut(self) -> None:
-        """End the connections that there are."""
-        servers, self._servers = self._servers, []
-        on_reactor(lambda: [server.transport.abortConnection() for server in servers])
-
-    def close(self) -> None:
-        """Let nobody connect, and end the connections that there are."""
-        if self._port is not None:
-            on_reactor(self._port.stopListening)
-            self._port = None
-        self.cut()
-
-
-@pytest.fixture
-def relay(peers_node: CrossbarNode) -> Iterator[Relay]:
-    """Give a relay to the peers' node."""
-    relay = Relay(peers_node)
-    yield relay
-    relay.close()
 
 
 def is_served(peer: Peer, uri: str) -> bool:

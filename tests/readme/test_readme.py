@@ -122,6 +122,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
         ".crossbar/config.json",
         "node",
         "curl http://127.0.0.1:8080/add/1/2",
+        "flask wamp call --url ws://127.0.0.1:8080/ws com.example.add 1 2",
         "client.py",
         "page.js",
         "test_add.py",
@@ -135,6 +136,16 @@ def test_the_application_answers_http(node: None) -> None:
     command = next(name for name in BLOCKS if name.startswith("curl"))
     url = shlex.split(command)[1]
     assert json.load(urlopen(url)) == {"total": 3}
+
+
+@pytest.mark.node
+def test_the_command_line_calls_the_view(node: None, project: Path) -> None:
+    command = next(name for name in BLOCKS if name.startswith("flask wamp call"))
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)],
+        cwd=project, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ('{"total": 3}\n', "")
 
 
 @pytest.mark.node

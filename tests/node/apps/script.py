@@ -50,6 +50,12 @@ def sum_over_wamp(a: int, b: int) -> Any:
         return jsonify(error=type(error).__name__, text=str(error)), 503
 
 
+@app.shell_context_processor
+def for_shells() -> dict[str, str]:
+    """Be there at a prompt."""
+    return {"processed": "by the application"}
+
+
 @app.cli.command("sum")
 @click.argument("a", type=int)
 @click.argument("b", type=int)

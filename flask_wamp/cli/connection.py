@@ -1,0 +1,156 @@
+"""How commands reach a router: as the application's configuration says, or as they are told."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from flask import Flask, g
+
+from ..call.client import Client
+from ..config import WampConfig, check_timeout
+from ..errors import CallTimeout, ConfigError, NotConnected, RemoteError
+from ..extension import WAMP
+from ..state import state_of
+from .application import found_app
+from .failures import NotReached, with_remedy
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Seconds that connecting may take at least, however soon the answer is to come.
+LEAST_TIMEOUT = 3.0
+
+#: Keys of a configuration without ``WAMP_`` that say how to connect.
+_OTHER_KEYS = ("CROSSBAR_URL", "ROUTER_URL", "REALM")
+#: What a key is called on the command line.
+_OPTIONS = {"WAMP_URL": "--url", "WAMP_REALM": "--realm", "WAMP_TIMEOUT": "--timeout"}
+
+
+def check_seconds(
+    _ctx: click.Context, _param: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse what is no number of seconds."""
+    try:
+        return None if value is None else check_timeout(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+_url = click.option(
+    "--url",
+    help="The router: ws://HOST:PORT/PATH, rs://HOST:PORT or unix:PATH. By default the application's "
+    "WAMP_URL; with this option no application is needed.",
+)
+_realm = click.option("--realm", help="The realm. By default the application's WAMP_REALM.")
+_timeout = click.option(
+    "--timeout",
+    type=float,
+    callback=check_seconds,
+    metavar="SECONDS",
+    help="How long the answer may take. By default the application's WAMP_TIMEOUT.",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the options say about the router; None is what the application's configuration says."""
+
+    url: str | None = None
+    realm: str | None = None
+    timeout: float | None = None
+
+
+def router_options(command: F) -> F:
+    """Add ``--url`` and ``--realm``."""
+    return _url(_realm(command))
+
+
+def connection_options(command: F) -> F:
+    """Add ``--url``, ``--realm`` and ``--timeout``."""
+    return router_options(_timeout(command))
+
+
+def standalone(target: Target) -> tuple[Flask, WAMP]:
+    """Return an application that has nothing but a connection, as a command needs it.
+
+    It is configured as the application that Flask finds, whose own procedures it does not serve.
+
+    :raises click.UsageError: nothing says which router, or an option cannot be.
+    """
+    app = Flask("flask-wamp")
+    app.config.from_mapping(settings_of(click.get_current_context(), target))
+    return app, WAMP(app)
+
+
+@contextmanager
+def connected(target: Target) -> Iterator[Client]:
+    """Give a client with a session, which ends afterwards.
+
+    :raises NotReached: there is none to be had.
+    """
+    app, wamp = standalone(target)
+    try:
+        with app.app_context():
+            reach(app)
+            client: Client = g.wampy
+            yield client
+    finally:
+        wamp.stop(app)
+
+
+def reach(app: Flask) -> None:
+    """Wait until *app*, whose context is pushed, has a session.
+
+    :raises NotReached: there is none to be had.
+    """
+    timeout = max(state_of(app).config.timeout, LEAST_TIMEOUT)
+    try:
+        # Whether this role may ask or not, an answer needs a session.
+        g.wampy.with_options(timeout=timeout).meta.count_sessions()
+    except RemoteError:
+        return
+    except CallTimeout as error:
+        raise NotReached(f"no session within {timeout:g} s: the router does not answer") from error
+    except NotConnected as error:
+        remedy = (
+            "name a realm of the node's configuration with --realm"
+            if "realm" in str(error)
+            else "is the node running? Name another router with --url"
+        )
+        raise NotReached(with_remedy(error, remedy)) from error
+
+
+def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:
+    """Return the configuration of a connection: the application's, with the options in it.
+
+    :raises click.UsageError: nothing says which router, or an option cannot be.
+    """
+    app = found_app(ctx)
+    if app is None:
+        # What the environment says to an application that asks it.
+        app = Flask("flask-wamp")
+        app.config.from_prefixed_env()
+        if target.url is None and not app.config.get("WAMP_URL"):
+            raise click.UsageError(
+                "There is no Flask application here to say which router: name one with flask --app, "
+                "or the router with --url, as in --url ws://localhost:8080/ws."
+            )
+    settings = {
+        key: value
+        for key, value in app.config.items()
+        if (key.startswith("WAMP_") and key != "WAMP_SERVE") or key in _OTHER_KEYS
+    }
+    for key in _OPTIONS:
+        value = getattr(target, key.removeprefix("WAMP_").lower())
+        if value is not None:
+            _refuse_invalid(key, value)
+            settings[key] = value
+    return settings
+
+
+def _refuse_invalid(key: str, value: Any) -> None:
+    try:
+        WampConfig.from_mapping({key: value})
+    except ConfigError as error:
+        raise click.UsageError(str(error).replace(f"{key} =", _OPTIONS[key], 1)) from None

@@ -1,0 +1,86 @@
+"""Which roles a node's configuration lets call, publish and subscribe, as Crossbar.io decides it.
+
+The static permissions of Crossbar.io 26.10.1, ``crossbar/router/role.py``: the longest URI that
+begins the one in question decides, and where its match policy is not ``prefix``, nothing is granted
+but on that very URI; patterns with ``..`` go before prefixes.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+ACTIONS = ("call", "publish", "register", "subscribe")
+
+
+def roles_that_may(config: Mapping[str, Any], realm: str, action: str, uri: str) -> list[str]:
+    """Return the roles of *realm* that may *action* on *uri*.
+
+    One that a dynamic authorizer decides about is followed by who that is.
+
+    :param config: a node configuration.
+    :param action: one of :data:`ACTIONS`.
+    """
+    found = []
+    for role in _roles(config, realm):
+        name = str(role.get("name"))
+        if "authorizer" in role:
+            found.append(f"{name} (if {role['authorizer']} says so)")
+        elif _is_allowed(role.get("permissions") or [], action, uri):
+            found.append(name)
+    return found
+
+
+def sample_of(uri: str, match: str) -> str:
+    """Return a URI that the pattern *uri* matches, for what is asked of URIs."""
+    if match == "wildcard":
+        return ".".join(word or "x" for word in uri.split("."))
+    return f"{uri}x" if match == "prefix" and uri.endswith(".") else uri
+
+
+def _roles(config: Mapping[str, Any], realm: str) -> Iterator[Mapping[str, Any]]:
+    for worker in config.get("workers", ()):
+        for candidate in worker.get("realms", ()):
+            if candidate.get("name") == realm:
+                yield from candidate.get("roles", ())
+
+
+def _is_allowed(permissions: list[Any], action: str, uri: str) -> bool:
+    plain, wild = {}, {}
+    for permission in permissions:
+        pattern, match = _pattern_of(permission)
+        entry = (pattern, match, permission.get("allow") or {})
+        if ".." in pattern:
+            wild[pattern.partition("..")[0]] = entry
+        else:
+            plain[pattern] = entry
+    found = _longest(plain, uri)
+    if found is not None and found[1] != "prefix" and found[0] != uri:
+        found = None
+    if found is None or found[1] != "exact":
+        better = _longest(wild, uri)
+        if better is not None and _fits(better[0], uri):
+            found = better
+    return found is not None and bool(found[2].get(action))
+
+
+def _longest(entries: Mapping[str, Any], uri: str) -> Any:
+    begins = [key for key in entries if uri.startswith(key)]
+    return entries[max(begins, key=len)] if begins else None
+
+
+def _pattern_of(permission: Mapping[str, Any]) -> tuple[str, str]:
+    """Return URI and match policy; without one, stars in the URI say what it is."""
+    uri = str(permission.get("uri", ""))
+    if "match" in permission:
+        return uri, str(permission["match"])
+    if "*" not in uri:
+        return uri, "exact"
+    if uri.count("*") == 1 and uri.endswith("*"):
+        return uri[:-1], "prefix"
+    return uri.replace("*", ""), "wildcard"
+
+
+def _fits(pattern: str, uri: str) -> bool:
+    wanted, there = pattern.split("."), uri.split(".")
+    return len(wanted) == len(there) and all(
+        word == other if word else bool(other) for word, other in zip(wanted, there, strict=True)
+    )

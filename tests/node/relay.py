@@ -1,0 +1,52 @@
+"""What stands between a node and its peers."""
+
+from typing import Any
+
+from twisted.protocols.portforward import ProxyFactory, ProxyServer
+
+from flask_wamp._twisted.reactor_thread import running_reactor
+from flask_wamp.node import CrossbarNode, free_port
+
+from .support import on_reactor
+
+
+class Relay:
+    """Stands between a node and its peers, whose connections it can cut.
+
+    :ivar url: where peers join with the backend's rights.
+    """
+
+    def __init__(self, node: CrossbarNode) -> None:
+        self._servers: list[Any] = []
+        relay = self
+
+        class Server(ProxyServer):
+            def connectionMade(self) -> None:
+                relay._servers.append(self)
+                super().connectionMade()
+
+        self._factory = ProxyFactory("127.0.0.1", node.port)
+        self._factory.noisy = False
+        self._factory.protocol = Server
+        self._port: Any = None
+        self._number = free_port()
+        self.url = f"ws://127.0.0.1:{self._number}/trusted"
+        self.listen()
+
+    def listen(self) -> None:
+        """Let peers connect."""
+        self._port = on_reactor(
+            lambda: running_reactor().listenTCP(self._number, self._factory, interface="127.0.0.1")
+        )
+
+    def cut(self) -> None:
+        """End the connections that there are."""
+        servers, self._servers = self._servers, []
+        on_reactor(lambda: [server.transport.abortConnection() for server in servers])
+
+    def close(self) -> None:
+        """Let nobody connect, and end the connections that there are."""
+        if self._port is not None:
+            on_reactor(self._port.stopListening)
+            self._port = None
+        self.cut()
