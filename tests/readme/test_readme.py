@@ -203,7 +203,7 @@ def test_every_configuration_key_is_documented() -> None:
     defaults = WampConfig.from_mapping({})
     rows = dict(re.findall(r"^\| `(WAMP_\w+)` \|.*\| `?([^`|]+)`? \|$", README, re.MULTILINE))
     assert rows == {
-        "WAMP_URL": defaults.address.url,
+        "WAMP_URL": defaults.urls,
         "WAMP_REALM": defaults.realm,
         "WAMP_TIMEOUT": f"{defaults.timeout:g}",
         "WAMP_THREADS": str(defaults.threads),
