@@ -216,7 +216,7 @@ class SessionLink:
                 self._queue.put(lambda: self._begin(send, reply))
                 return reply.result(timeout)
         except TimeoutError:
-            raise CallTimeout(f"{what} was not answered within {timeout:g} s") from None
+            raise self._late(what, timeout) from None
         finally:
             self._waiting.discard(reply)
             if not reply.done():
@@ -224,6 +224,10 @@ class SessionLink:
                 # sent yet is not sent any more, what was sent is canceled.
                 reply.fail(TimeoutError())
                 self.give_up(reply, cancel_mode)
+
+    def _late(self, what: str, timeout: float) -> WAMPError:
+        """Return what is raised where *timeout* seconds were not enough."""
+        return CallTimeout(f"{what} was not answered within {timeout:g} s")
 
 
 def _give_up(reply: Reply, cancel_mode: str | None) -> None:

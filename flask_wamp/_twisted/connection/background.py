@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ...declare.declared import Procedure, Subscription
-from ...errors import CallTimeout, NotConnected, RegistrationFailed
+from ...errors import NotConnected, RegistrationFailed, WAMPError
 from ...state import State
 from ..call.link import SessionLink
 from ..notices import Notices
@@ -73,13 +73,7 @@ class BackgroundLink(SessionLink):
         :param timeout: seconds to connect in.
         :raises NotConnected: the routers cannot be reached, or have refused.
         """
-        try:
-            self._wait(lambda _session, reply: reply.succeed(None), timeout, "connecting")
-        except CallTimeout:
-            raise NotConnected(
-                f"not connected to {self._state.config.urls} within {timeout:g} s: the router did "
-                "not answer"
-            ) from None
+        self._wait(lambda _session, reply: reply.succeed(None), timeout, "connecting")
 
     def serve(self, timeout: float) -> None:
         """Serve the application's procedures and subscriptions, from now on and after each loss.
@@ -94,9 +88,7 @@ class BackgroundLink(SessionLink):
             served.result(timeout)
         except TimeoutError:
             self._queue.put(lambda: self._give_up_serving(served))
-            raise NotConnected(
-                f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
-            ) from None
+            raise self._not_connected_within(timeout) from None
 
     def add(self, declared: Procedure | Subscription, timeout: float) -> None:
         """Serve *declared* now where the others are served; else :meth:`serve` will."""
@@ -147,6 +139,16 @@ class BackgroundLink(SessionLink):
             self._lobby.append(lambda: self._begin(send, reply))
         else:
             super()._begin(send, reply)
+
+    def _late(self, what: str, timeout: float) -> WAMPError:
+        if self._session is not None:
+            return super()._late(what, timeout)
+        return self._not_connected_within(timeout)
+
+    def _not_connected_within(self, timeout: float) -> NotConnected:
+        return NotConnected(
+            f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
+        )
 
     def _begin_connecting(self) -> None:
         self._reactor_thread = threading.get_ident()
