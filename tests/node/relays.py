@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +36,7 @@ class Relay:
         server, self._server = self._server, None
         if server is not None:
             _end(server)
+            self._threads.pop(0).join(LIMIT)
         for end in self._open:
             _end(end)
         for thread in self._threads:
@@ -53,8 +55,7 @@ class Relay:
     ) -> None:
         self.down()
 
-    def _begin(self, work: object, *arguments: socket.socket) -> None:
-        assert callable(work)
+    def _begin(self, work: Callable[..., None], *arguments: socket.socket) -> None:
         thread = threading.Thread(target=work, args=arguments, name="relay")
         self._threads.append(thread)
         thread.start()
