@@ -76,15 +76,17 @@ class _Connection(AbstractContextManager[Client]):
         except ConfigError as error:
             raise ConfigError(_as_arguments(str(error))) from None
         self._state: State = state_of(app)
+        self._is_entered = False
 
     def __enter__(self) -> Client:
         from ._twisted.connection.background import BackgroundLink
 
-        state = self._state
-        if state.slot.link is not None:
+        if self._is_entered:
             raise SetupError("this connection is entered already: make another, connect(...)")
+        state = self._state
         link = BackgroundLink(state)
         state.slot.attach(link)
+        self._is_entered = True
         try:
             link.open(state.config.timeout)
         except BaseException:
@@ -103,11 +105,12 @@ class _Connection(AbstractContextManager[Client]):
     def _leave(self) -> None:
         from ._twisted.connection.background import BackgroundLink
 
-        slot = self._state.slot
-        link = slot.link
-        slot.attach(None)
+        # It stays the client's link, which refuses from now on what is asked of it. In the child of
+        # a fork there is none before the client is used.
+        link = self._state.slot.link
         if isinstance(link, BackgroundLink):
             link.close("the end of flask_wamp.connect()")
+        self._is_entered = False
 
     def __repr__(self) -> str:
         return f"<connect({self._state.config.urls!r}, {self._state.config.realm!r})>"

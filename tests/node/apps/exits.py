@@ -16,7 +16,7 @@ from flask import Flask, g
 from flask_wamp import WAMP, NotConnected, SessionInfo, connect
 
 TOPIC = "com.exits.topic"
-COUNT = 300
+COUNT = 100
 FILLING = "x" * 1000
 
 app = Flask(__name__)
