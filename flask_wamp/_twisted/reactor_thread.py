@@ -68,11 +68,10 @@ def _start() -> Any:
     ).start()
     started.wait()
     atexit.register(_stop, reactor)
-    for module in ("multiprocessing.util", "billiard.util"):
-        # Processes that these make, billiard for Celery, end without what atexit has.
-        util = sys.modules.get(module)
-        if util is not None:
-            util.Finalize(None, _stop, args=(reactor,), exitpriority=100)
+    # What it has started ends without what atexit has. Where it is not loaded, it has not.
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:
+        multiprocessing.Finalize(None, _stop, args=(reactor,), exitpriority=100)
     return reactor
 
 
