@@ -1,5 +1,9 @@
 """Every transport that a router can have, with the certificates of those that use TLS."""
 
+import json
+import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +12,11 @@ from flask_wamp.node import CrossbarNode
 from flask_wamp.node.configuration import free_port
 from tests.certificates import Authority
 
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/howto/transports.md").read_text()
+BLOCKS: dict[str, str] = dict(
+    re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+)
 HOSTS = ("localhost", "127.0.0.1")
 ELSEWHERE = "elsewhere.example"
 
@@ -48,6 +57,7 @@ class Transports:
         self._add("wss elsewhere", self._tls(self._elsewhere))
         self._add("rss elsewhere", self._tls(self._elsewhere))
         self._add("wss expired", self._tls(self._expired))
+        self._add_page()
         self._add("unix", self._unix("raw.sock"))
         self._add("ws+unix", self._unix("web.sock"))
 
@@ -69,6 +79,24 @@ class Transports:
         })  # fmt: skip
         where = endpoint.get("path") or f"//127.0.0.1:{endpoint['port']}"
         self.urls[name] = f"{scheme}:{where}"
+
+    def _add_page(self) -> None:
+        """Add the transport of the how-to, with the certificates that it makes."""
+        self.page = self.directory / "page"
+        self.page.mkdir()
+        if shutil.which("openssl") is None:
+            return
+        subprocess.run(
+            ["bash", "-c", BLOCKS["certificates"]], cwd=self.page, check=True, capture_output=True
+        )
+        config = json.loads(BLOCKS["transport"])
+        endpoint = config["endpoint"]
+        endpoint.update(port=free_port(), interface="127.0.0.1")
+        tls = endpoint["tls"]
+        tls.update({key: str(self.page / tls[key]) for key in ("certificate", "key")})
+        tls["ca_certificates"] = [str(self.page / name) for name in tls["ca_certificates"]]
+        self.configs.append({"id": "page", **config})
+        self.urls["page"] = f"rss://127.0.0.1:{endpoint['port']}"
 
     def _tcp(self) -> dict[str, Any]:
         return {"type": "tcp", "interface": "127.0.0.1", "port": free_port()}

@@ -13,6 +13,7 @@ from flask_wamp._twisted.connection.transports import PING_INTERVAL, endpoint_of
 from flask_wamp._twisted.session import Session
 from flask_wamp.address import Address
 from flask_wamp.config import WampConfig
+from tests.unit.doubles import run_program
 
 from ..doubles import FarEnd
 
@@ -393,3 +394,26 @@ def test_connector_websocket_pings(make_factory: Make, scheme: str) -> None:
 def test_connector_endpoint(url: str, kind: str) -> None:
     endpoint = endpoint_of(MemoryReactorClock(), Address.parse(url), 10.0)
     assert type(endpoint).__name__ == kind
+
+
+def test_connector_needs_no_tls_where_none_is_used() -> None:
+    """TLS is an extra: without it the package connects all the same."""
+    printed = run_program(
+        """
+        import sys
+
+        for name in ("OpenSSL", "service_identity"):
+            sys.modules[name] = None
+        import warnings
+
+        # passlib, which Autobahn imports, imports the standard library's crypt.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import flask_wamp
+
+        try:
+            flask_wamp.connect("ws://127.0.0.1:1/ws").__enter__()
+        except flask_wamp.NotConnected as error:
+            print("refused" in str(error))
+        """
+    )
+    assert printed == "True\n"
