@@ -112,6 +112,12 @@ class _Connection(AbstractContextManager[Client]):
             link.close("the end of flask_wamp.connect()")
         self._is_entered = False
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"connect() has no {name!r}: it is a context manager, and what it gives has; write "
+            "`with flask_wamp.connect(...) as wampy:`"
+        )
+
     def __repr__(self) -> str:
         return f"<connect({self._state.config.urls!r}, {self._state.config.realm!r})>"
 

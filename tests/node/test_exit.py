@@ -19,7 +19,7 @@ from .transports import Transports
 pytestmark = pytest.mark.node
 
 #: Seconds that the end of a process may take, with the interpreter's own.
-QUICKLY = 4.0
+QUICKLY = 8.0
 
 
 @contextmanager

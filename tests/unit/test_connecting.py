@@ -48,6 +48,12 @@ def test_connect_refuses_what_it_does_not_know() -> None:
         connect(**unknown)
 
 
+def test_connect_without_with_says_what_to_write() -> None:
+    connection: Any = connect()
+    with pytest.raises(AttributeError, match=r"write `with flask_wamp\.connect\(\.\.\.\) as"):
+        connection.call("com.example.add", 1, 2)
+
+
 def test_connect_says_what_it_is() -> None:
     assert repr(connect()) == "<connect('ws://localhost:8080/ws', 'realm1')>"
     assert repr(connect("rs://h:1, rs://i:2", "two")) == "<connect('rs://h:1, rs://i:2', 'two')>"
