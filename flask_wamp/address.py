@@ -1,6 +1,7 @@
 """Where routers listen: URLs, taken apart."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,6 +67,16 @@ class Address:
             host=parts.hostname,
             port=port,
         )
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others could read on the way: neither encrypted nor on this machine."""
+        if self.path is not None or self.tls or self.host == "localhost":
+            return False
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return True
 
     @property
     def websocket_url(self) -> str:

@@ -97,7 +97,13 @@ def _addresses(key: str, value: Any) -> tuple[Address, ...]:
         urls = urls_in(value)
     except ValueError as error:
         raise invalid_config(key, value, f"{error}; {URL_REMEDY}") from None
-    return tuple(_address(key, value, url) for url in urls)
+    addresses = tuple(_address(key, value, url) for url in urls)
+    exposed = [address.url for address in addresses if address.is_exposed]
+    if exposed and any(address.tls for address in addresses):
+        # Who can keep a connection from being made would choose the one that he can read.
+        remedy = f"{exposed[0]} is not encrypted, and others are: encrypt all of them, or none"
+        raise invalid_config(key, value, remedy)
+    return addresses
 
 
 def _address(key: str, value: Any, url: str) -> Address:

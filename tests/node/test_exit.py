@@ -66,6 +66,7 @@ def test_exit_lets_out_what_nobody_acknowledged(
     assert_all_came(events)
 
 
+@pytest.mark.slow
 def test_exit_by_an_exception_prints_that_alone(peers_node: CrossbarNode, events: Events) -> None:
     with exiting("raises", peers_node.backend_url) as program:
         assert program.wait() == 1
@@ -154,6 +155,7 @@ def test_exit_tells_the_application_that_its_session_ends(
     assert_all_came(events)
 
 
+@pytest.mark.slow
 def test_running_loop_disturbs_nothing(peers_node: CrossbarNode) -> None:
     with exiting("has_a_loop", peers_node.backend_url) as program:
         assert program.wait() == 0

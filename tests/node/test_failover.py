@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, g
 
-from flask_wamp import NotConnected
+from flask_wamp import NotConnected, connect
 from flask_wamp.node import CrossbarNode
 
 from .relays import Relay
-from .support import LIMIT, MakeApp, Peer, wait_until
+from .support import LIMIT, MakeApp, Peer, discard, node_config, start_all, wait_until
 from .transports import Transports
 
 pytestmark = pytest.mark.node
@@ -107,3 +107,38 @@ def test_failover_ends_what_is_in_flight(
             held.result()
         anonymous.call("com.test.release", "failover")
     connected_again(app, second, 1)
+
+
+@pytest.mark.slow
+def test_failover_between_nodes_that_stop_and_die(make_app: MakeApp) -> None:
+    """The first says goodbye, the second is killed, and the first is there again."""
+    first, second = (
+        CrossbarNode(node_config(web=None, views=()), ready="NODE_BOOT_COMPLETE") for _ in range(2)
+    )
+    try:
+        start_all([first, second])
+        app, _ = make_app(WAMP_URL=[first.backend_url, second.backend_url])
+        with app.app_context():
+            meta = g.wampy.meta
+
+            def sessions(node: CrossbarNode) -> int:
+                with connect(node.backend_url) as observer:
+                    return observer.meta.count_sessions(authroles=["backend"]) - 1
+
+            def is_at(node: CrossbarNode) -> bool:
+                try:
+                    return meta.count_sessions(authroles=["backend"]) > 0 and sessions(node) == 1
+                except NotConnected:
+                    return False
+
+            assert is_at(first)
+            assert sessions(second) == 0
+            assert first.stop() == 0
+            wait_until(lambda: is_at(second), "the application is at the second node")
+            first.start()
+            assert is_at(second)
+            second.kill()
+            wait_until(lambda: is_at(first), "the application is at the first node again")
+    finally:
+        discard(first)
+        discard(second)

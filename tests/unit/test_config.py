@@ -94,6 +94,8 @@ def test_config_several_urls_keep_their_order(urls: Any) -> None:
         ("ws://one/ws,http://two/", "'http://two/': unknown scheme; use ws://"),
         ("ws://one/ws,", "'': unknown scheme"),
         (["ws://one/ws", "rs://two"], "'rs://two': no host or no port"),
+        ("wss://one/ws,ws://two/ws", "ws://two/ws is not encrypted, and others are"),
+        (["rs://10.0.0.1:8081", "rss://two:1"], "rs://10.0.0.1:8081 is not encrypted, and others"),
         ([], f"from 1 to {MAX_URLS} URLs"),
         (["ws://h/"] * (MAX_URLS + 1), f"from 1 to {MAX_URLS} URLs"),
         ([8080], "neither a text nor a list of texts"),
@@ -104,6 +106,13 @@ def test_config_several_urls_are_checked_each(urls: Any, remedy: str) -> None:
     with pytest.raises(ConfigError, match=r"^WAMP_URL = ") as caught:
         read(WAMP_URL=urls)
     assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "other", ["unix:/r.sock", "ws://localhost/ws", "rs://127.0.0.1:1", "ws://[::1]:8080/ws"]
+)
+def test_config_router_on_this_machine_needs_no_tls(other: str) -> None:
+    assert len(read(WAMP_URL=["wss://one/ws", other]).addresses) == 2
 
 
 @pytest.mark.parametrize("urls", ["ws://h/,ws://alice:secret@i/", ["ws://alice:secret@h/"]])

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.python.failure import Failure
 
 from ...address import Address
@@ -51,6 +50,7 @@ def client_tls(address: Address, files: TLSFiles) -> Any:
 
 
 def _trust(certificates: "Iterable[Certificate]") -> Any:
+    from cryptography.hazmat.primitives.serialization import Encoding
     from twisted.internet.ssl import Certificate as TwistedCertificate
     from twisted.internet.ssl import platformTrust, trustRootFromCertificates
 
