@@ -13,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_WAMPY ?= .venv-wampy
 VENV_NAMEKO ?= .venv-nameko
+VENV_JOBS ?= .venv-jobs
 PORT ?= 8080
 # More arguments for pytest or the benchmarks: make test ARGS="-k poll"
 ARGS ?=
@@ -36,6 +37,7 @@ DEV := $(STAMPS)/dev-$(SUFFIX)
 MUTMUT := $(STAMPS)/mutants-$(SUFFIX)
 WAMPY := $(VENV_WAMPY)/.stamps/wampy-$(call digest,constraints-wampy.txt)
 NAMEKO := $(VENV_NAMEKO)/.stamps/nameko-$(call digest,constraints-nameko.txt)
+JOBS := $(VENV_JOBS)/.stamps/jobs-$(call digest,pyproject.toml constraints.txt constraints-jobs.txt)
 
 VENDOR := flask_app/static/vendor/wampy.min.js
 VENDOR_STAMP := build/js/.vendor-$(WAMPY_JS_VERSION)
@@ -89,14 +91,14 @@ test: pytest
 .PHONY: test-slow
 test-slow: ## run the tests that take longest
 test-slow: PYTEST := -m slow --timeout 600
-test-slow: pytest
+test-slow: $(JOBS) pytest
 
 .PHONY: pytest
 pytest: $(DEV) $(WAMPY) $(NAMEKO) $(VENDOR) $(NODE_MODULES)
 	@if [ -z "$(CHROMIUM)" ]; then \
 	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
 	@PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
-	  NAMEKO_PYTHON="$(abspath $(VENV_NAMEKO)/bin/python)" \
+	  NAMEKO_PYTHON="$(abspath $(VENV_NAMEKO)/bin/python)" JOBS_PYTHON="$(abspath $(VENV_JOBS)/bin/python)" \
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
 	  $(PY) -m pytest $(PYTEST) $(ARGS)
 
@@ -145,7 +147,7 @@ bench: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
 
 .PHONY: clean
 clean: ## remove what make has made
-	@rm -rf .venv .venv-wampy .venv-nameko build dist mutants \
+	@rm -rf .venv .venv-wampy .venv-nameko .venv-jobs build dist mutants \
 	  .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@rm -rf flask_app/static/vendor
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -198,6 +200,16 @@ $(NAMEKO):
 	@rm -f $(@D)/*
 	@echo "Installing the peer nameko-wamp into $(VENV_NAMEKO)"
 	@$(VENV_NAMEKO)/bin/python -m pip install -qq --no-deps --requirement constraints-nameko.txt
+	@touch $@
+
+# Celery, RQ and APScheduler with this package, as a project has them that uses both.
+$(JOBS):
+	$(call make-venv,$(VENV_JOBS))
+	@rm -f $(@D)/*
+	@echo "Installing Celery, RQ and APScheduler into $(VENV_JOBS)"
+	@$(VENV_JOBS)/bin/python -m pip install -qq --constraint constraints.txt pip
+	@$(VENV_JOBS)/bin/python -m pip install -qq --constraint constraints.txt --constraint constraints-jobs.txt \
+	  --build-constraint constraints.txt --editable . 'apscheduler<4' celery rq
 	@touch $@
 
 # The browser's file is one of the package's, without the packages it depends on.

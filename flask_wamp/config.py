@@ -4,86 +4,46 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from .errors import ConfigError
+from .address import DEFAULT_URL, URL_REMEDY, Address, urls_in
+from .errors import invalid_config
+from .tls import TLSFiles, tls_files
 from .uris import invalid_uri
 
-DEFAULT_URL = "ws://localhost:8080/ws"
-DEFAULT_PORTS = {"ws": 80, "wss": 443}
 MAX_THREADS = 1000
 #: The longest timeout, in seconds.
 MAX_TIMEOUT = 86_400
-
-_URL_REMEDY = (
-    "use ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, rs://HOST:PORT, rss://HOST:PORT "
-    "or unix:/path/to/router.sock"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a router listens, taken apart.
-
-    :ivar websocket: WebSocket, else RawSocket.
-    :ivar path: the Unix socket's path, None for TCP.
-    """
-
-    url: str
-    websocket: bool
-    tls: bool = False
-    host: str = ""
-    port: int = 0
-    path: str | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """Return the address that *url* names.
-
-        :raises ValueError: the URL has an unknown scheme, no host, or no port where one is needed.
-        """
-        parts = urlsplit(url)
-        if parts.scheme == "unix":
-            path = parts.netloc + parts.path
-            if not path:
-                raise ValueError("no path")
-            return cls(url, websocket=False, path=path)
-        if parts.scheme not in ("ws", "wss", "rs", "rss"):
-            raise ValueError("unknown scheme")
-        try:
-            port = parts.port or DEFAULT_PORTS.get(parts.scheme)
-        except ValueError:
-            # Its text quotes what may be part of a password.
-            raise ValueError("the port is not a number from 1 to 65535") from None
-        if not parts.hostname or not port:
-            raise ValueError("no host or no port")
-        if parts.username or parts.password or parts.fragment:
-            raise ValueError("user names, passwords and fragments have no place here")
-        return cls(
-            url,
-            websocket=parts.scheme.startswith("ws"),
-            tls=parts.scheme.endswith("ss"),
-            host=parts.hostname,
-            port=port,
-        )
+#: How messages are written; a WebSocket offers all of them, in this order, where none is named.
+SERIALIZERS = ("cbor", "msgpack", "json")
 
 
 @dataclass(frozen=True, slots=True)
 class WampConfig:
     """An application's WAMP configuration.
 
-    :ivar address: where the router listens (``WAMP_URL``, ``CROSSBAR_URL``, ``ROUTER_URL``).
+    :ivar addresses: where routers listen, the first choice first (``WAMP_URL``, ``CROSSBAR_URL``,
+        ``ROUTER_URL``).
     :ivar realm: the realm to join (``WAMP_REALM``, ``REALM``).
     :ivar timeout: seconds that a call or an acknowledged publish may take (``WAMP_TIMEOUT``).
     :ivar threads: threads that run views at a time (``WAMP_THREADS``).
     :ivar uri_prefix: stands before default URIs; empty or ending in a dot (``WAMP_URI_PREFIX``).
+    :ivar serializers: how messages are written, the first choice first (``WAMP_SERIALIZER``).
+    :ivar tls: the files of ``wss`` and ``rss`` (``WAMP_TLS_CA``, ``WAMP_TLS_CERT``,
+        ``WAMP_TLS_KEY``).
     """
 
-    address: Address
+    addresses: tuple[Address, ...]
     realm: str
     timeout: float
     threads: int
     uri_prefix: str
+    serializers: tuple[str, ...]
+    tls: TLSFiles
+
+    @property
+    def urls(self) -> str:
+        """Where routers listen, for a person to read."""
+        return ", ".join(address.url for address in self.addresses)
 
     def seconds(self, timeout: float | None) -> float:
         """Return *timeout*, or the one of the configuration where there is none.
@@ -98,12 +58,16 @@ class WampConfig:
 
         :raises ConfigError: a value is invalid; the text names key, value and remedy.
         """
+        key, url = _first(config, ("WAMP_URL", "CROSSBAR_URL", "ROUTER_URL"))
+        addresses = _addresses(key, url)
         return cls(
-            address=_address(*_first(config, ("WAMP_URL", "CROSSBAR_URL", "ROUTER_URL"))),
+            addresses=addresses,
             realm=_realm(*_first(config, ("WAMP_REALM", "REALM"))),
             timeout=_timeout("WAMP_TIMEOUT", config.get("WAMP_TIMEOUT")),
             threads=_threads("WAMP_THREADS", config.get("WAMP_THREADS")),
             uri_prefix=_uri_prefix("WAMP_URI_PREFIX", config.get("WAMP_URI_PREFIX")),
+            serializers=_serializers("WAMP_SERIALIZER", config.get("WAMP_SERIALIZER")),
+            tls=tls_files(config, key, [each.url for each in addresses if each.tls]),
         )
 
 
@@ -126,28 +90,54 @@ def _first(config: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
     return keys[0], None
 
 
-def _refuse(key: str, value: Any, remedy: str) -> ConfigError:
-    return ConfigError(f"{key} = {value!r} is invalid: {remedy}.")
-
-
-def _address(key: str, value: Any) -> Address:
+def _addresses(key: str, value: Any) -> tuple[Address, ...]:
     if value is None:
         value = DEFAULT_URL
-    if not isinstance(value, str):
-        raise _refuse(key, value, _URL_REMEDY)
     try:
-        return Address.parse(value)
+        urls = urls_in(value)
     except ValueError as error:
-        # What stands before an "@" may be a password, and configuration errors reach logs.
-        shown = re.sub(r"//.*@", "//***@", value)
-        raise _refuse(key, shown, f"{error}; {_URL_REMEDY}") from None
+        raise invalid_config(key, value, f"{error}; {URL_REMEDY}") from None
+    addresses = tuple(_address(key, value, url) for url in urls)
+    exposed = [address.url for address in addresses if address.is_exposed]
+    if exposed and any(address.tls for address in addresses):
+        # Who can keep a connection from being made would choose the one that he can read.
+        remedy = f"{exposed[0]} is not encrypted, and others are: encrypt all of them, or none"
+        raise invalid_config(key, value, remedy)
+    return addresses
+
+
+def _address(key: str, value: Any, url: str) -> Address:
+    try:
+        return Address.parse(url)
+    except ValueError as error:
+        where = "" if url == value else f"{_shown(url)!r}: "
+        remedy = f"{where}{error}; {URL_REMEDY}"
+        shown = list(map(_shown, value)) if isinstance(value, list | tuple) else _shown(value)
+        raise invalid_config(key, shown, remedy) from None
+
+
+def _shown(urls: str) -> str:
+    """Return *urls* as errors show them: they reach logs, and before an "@" is a password."""
+    return re.sub(r"//.*@", "//***@", urls)
+
+
+def _serializers(key: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return SERIALIZERS
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    is_list = isinstance(names, list | tuple) and len(names) > 0
+    if not is_list or not all(name in SERIALIZERS for name in names):
+        raise invalid_config(
+            key, value, "give 'cbor', 'msgpack' or 'json', or several in the order of choice"
+        )
+    return tuple(dict.fromkeys(names))
 
 
 def _realm(key: str, value: Any) -> str:
     if value is None:
         return "realm1"
     if not isinstance(value, str) or not re.fullmatch(r"[^\s#]+", value):
-        raise _refuse(key, value, "name a realm without spaces or '#', as in 'realm1'")
+        raise invalid_config(key, value, "name a realm without spaces or '#', as in 'realm1'")
     return value
 
 
@@ -157,7 +147,7 @@ def _timeout(key: str, value: Any) -> float:
     try:
         return check_timeout(value)
     except ValueError as error:
-        raise _refuse(key, value, str(error)) from None
+        raise invalid_config(key, value, str(error)) from None
 
 
 def _threads(key: str, value: Any) -> int:
@@ -165,7 +155,7 @@ def _threads(key: str, value: Any) -> int:
         return 8
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if not is_whole or not 1 <= value <= MAX_THREADS:
-        raise _refuse(key, value, f"give a whole number from 1 to {MAX_THREADS}, as in 8")
+        raise invalid_config(key, value, f"give a whole number from 1 to {MAX_THREADS}, as in 8")
     return int(value)
 
 
@@ -173,5 +163,5 @@ def _uri_prefix(key: str, value: Any) -> str:
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or invalid_uri(value.removesuffix(".")):
-        raise _refuse(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
+        raise invalid_config(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
     return value if value.endswith(".") else value + "."

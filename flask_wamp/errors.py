@@ -170,3 +170,8 @@ def describe_error(uri: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
     parts = [str(arg) for arg in args]
     parts += [f"{key}={value!r}" for key, value in kwargs.items()]
     return f"{uri}: {', '.join(parts)}" if parts else uri
+
+
+def invalid_config(key: str, value: object, remedy: str) -> ConfigError:
+    """Return the error that refuses a configuration *value*, with the *remedy*."""
+    return ConfigError(f"{key} = {value!r} is invalid: {remedy}.")

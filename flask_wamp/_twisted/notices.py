@@ -27,6 +27,7 @@ class Notices:
         self._lock = threading.Lock()
         self._idle = threading.Event()
         self._idle.set()
+        self._without_thread = False
 
     def joined(self, session: Session, realm: str) -> None:
         """A session can be used; the second time does nothing."""
@@ -45,6 +46,9 @@ class Notices:
 
     def wait(self, timeout: float) -> None:
         """Wait until all has been told; on any thread but the reactor's."""
+        if self._without_thread:
+            self._without_thread = False
+            self._work()
         self._idle.wait(timeout)
 
     def finished(self, reactor: Any, timeout: float) -> "Deferred[None] | None":
@@ -69,7 +73,11 @@ class Notices:
             if not self._idle.is_set():
                 return
             self._idle.clear()
-        threading.Thread(target=self._work, name="flask-wamp notices", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="flask-wamp notices", daemon=True).start()
+        except RuntimeError:
+            # From Python 3.12 on no thread starts while the interpreter ends: who waits does it.
+            self._without_thread = True
 
     def _work(self) -> None:
         while True:

@@ -2,21 +2,45 @@
 
 import atexit
 import os
+import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from ..errors import NotConnected
+
+#: Seconds that the reactor may take to stop, when the process ends.
+STOP_TIMEOUT = 1.0
 
 _lock = threading.Lock()
 _reactor: Any = None
 _forked = False
+_ended = False
+_last_works: list[Callable[[], None]] = []
 
 
 def running_reactor() -> Any:
-    """Return the process's running reactor, started in a thread of its own where none runs."""
+    """Return the process's running reactor, started in a thread of its own where none runs.
+
+    :raises NotConnected: the process ends, and the reactor has stopped.
+    """
     global _reactor
     with _lock:
+        if _ended:
+            raise NotConnected("the process ends: nothing can be sent any more")
         if _reactor is None:
             _reactor = _start()
         return _reactor
+
+
+def before_exit(work: Callable[[], None]) -> None:
+    """Let *work* be done when the process ends, on the thread that ends it, by a running reactor.
+
+    Once, however often it is asked for.
+    """
+    if work not in _last_works:
+        _last_works.append(work)
 
 
 def _start() -> Any:
@@ -44,6 +68,10 @@ def _start() -> Any:
     ).start()
     started.wait()
     atexit.register(_stop, reactor)
+    # What it has started ends without what atexit has. Where it is not loaded, it has not.
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:
+        multiprocessing.Finalize(None, _stop, args=(reactor,), exitpriority=100)
     return reactor
 
 
@@ -52,19 +80,31 @@ def _daemon_thread(*args: Any, **kwargs: Any) -> threading.Thread:
 
 
 def _stop(reactor: Any) -> None:
-    stopped = threading.Event()
-    reactor.addSystemEventTrigger("after", "shutdown", stopped.set)
-    reactor.callFromThread(reactor.stop)
-    stopped.wait(2.0)
+    """Do what was asked for, and stop the reactor; the second time does nothing."""
+    global _ended
+    if reactor is not _reactor or _ended or not reactor.running:
+        return
+    # A second Ctrl-C ends the wait, and nothing else.
+    with suppress(KeyboardInterrupt):
+        for work in _last_works:
+            work()
+        _ended = True
+        stopped = threading.Event()
+        reactor.addSystemEventTrigger("after", "shutdown", stopped.set)
+        reactor.callFromThread(reactor.stop)
+        stopped.wait(STOP_TIMEOUT)
+    _ended = True
 
 
 def _forget() -> None:
-    global _lock, _reactor, _forked
+    global _lock, _reactor, _forked, _ended
     if _reactor is not None:
         atexit.unregister(_stop)
     _lock = threading.Lock()
     _reactor = None
     _forked = True
+    _ended = False
+    _last_works.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -106,6 +106,10 @@ class Session(EngineSession):
             waited.resume()
             self.send(message.Cancel(reply.request, mode or message.Cancel.KILLNOWAIT))
 
+    def forget_replies(self) -> None:
+        """Tell nobody what becomes of the calls and publishes that are unanswered."""
+        self._replies.clear()
+
     def progress(self, request: int, value: Any) -> None:
         """Send *value* as a progressive result of the invocation *request*.
 

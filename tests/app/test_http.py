@@ -591,5 +591,5 @@ def test_configuration_comes_from_the_environment_and_loses_to_the_argument(
     from_argument = create_app({"DATABASE": "/elsewhere/polls.sqlite"})
 
     assert from_environment.config["DATABASE"] == "/somewhere/polls.sqlite"
-    assert state_of(from_environment).config.address.host == "router.example"
+    assert state_of(from_environment).config.addresses[0].host == "router.example"
     assert from_argument.config["DATABASE"] == "/elsewhere/polls.sqlite"

@@ -25,6 +25,7 @@ from .support import (
     connected,
     node_config,
 )
+from .transports import Transports
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,13 +35,21 @@ def _environment(_polls: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def peers_node() -> Iterator[CrossbarNode]:
+def transports(tmp_path_factory: pytest.TempPathFactory) -> Transports:
+    """Give the further transports of the peers' node, and their certificates."""
+    return Transports(tmp_path_factory.mktemp("transports"))
+
+
+@pytest.fixture(scope="session")
+def peers_node(transports: Transports) -> Iterator[CrossbarNode]:
     """Run the test applications on 4 threads each: ``apps.service``, ``.other`` and ``.serving``."""
     config = node_config(
         web=f"{APPS}.sessions.Web",
         views=[f"{APPS}.sessions.{name}" for name in ("Views", "Other", "Serving")],
     )
-    with CrossbarNode(config, env={"FLASK_WAMP_THREADS": "4"}) as node:
+    node = CrossbarNode(config, env={"FLASK_WAMP_THREADS": "4"})
+    transports.add_to(node)
+    with node:
         yield node
 
 

@@ -19,6 +19,7 @@ from flask_wamp.config import WampConfig
 from flask_wamp.node import CrossbarNode, free_port
 from flask_wamp.node.process import READY
 from flask_wamp.serve.statuses import URI_BY_STATUS
+from flask_wamp.tls import TLSFiles
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -124,6 +125,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
         "curl http://127.0.0.1:8080/add/1/2",
         "flask wamp call --url ws://127.0.0.1:8080/ws com.example.add 1 2",
         "client.py",
+        "script.py",
         "page.js",
         "test_add.py",
         "test_node.py",
@@ -149,11 +151,12 @@ def test_the_command_line_calls_the_view(node: None, project: Path) -> None:
 
 
 @pytest.mark.node
-def test_the_client_calls_the_view(node: None, project: Path) -> None:
+@pytest.mark.parametrize(("program", "total"), [("client.py", 3), ("script.py", 7)])
+def test_the_client_calls_the_view(node: None, project: Path, program: str, total: int) -> None:
     done = subprocess.run(
-        [sys.executable, "client.py"], cwd=project, capture_output=True, text=True, timeout=60
+        [sys.executable, program], cwd=project, capture_output=True, text=True, timeout=60
     )
-    assert (done.stdout, done.stderr) == ("{'total': 3}\n", "")
+    assert (done.stdout, done.stderr) == (f"{{'total': {total}}}\n", "")
 
 
 @pytest.mark.node
@@ -211,16 +214,25 @@ def test_make_test_runs_tests(clone: Path) -> None:
 
 
 def test_every_configuration_key_is_documented() -> None:
-    keys = set(re.findall(r"^\| `(WAMP_\w+)` \|", README, re.MULTILINE))
-    assert keys == {"WAMP_URL", "WAMP_REALM", "WAMP_TIMEOUT", "WAMP_THREADS", "WAMP_URI_PREFIX"}
+    rows = {
+        key: default
+        for keys, default in re.findall(
+            r"^\| (`WAMP_.*?) \|.*\| `?([^`|]+)`? \|$", README, re.MULTILINE
+        )
+        for key in re.findall(r"WAMP_\w+", keys)
+    }
     defaults = WampConfig.from_mapping({})
-    rows = dict(re.findall(r"^\| `(WAMP_\w+)` \|.*\| `?([^`|]+)`? \|$", README, re.MULTILINE))
+    assert defaults.tls == TLSFiles()
     assert rows == {
-        "WAMP_URL": defaults.address.url,
+        "WAMP_URL": defaults.urls,
         "WAMP_REALM": defaults.realm,
         "WAMP_TIMEOUT": f"{defaults.timeout:g}",
         "WAMP_THREADS": str(defaults.threads),
         "WAMP_URI_PREFIX": defaults.uri_prefix or "none",
+        "WAMP_TLS_CA": "none",
+        "WAMP_TLS_CERT": "none",
+        "WAMP_TLS_KEY": "none",
+        "WAMP_SERIALIZER": ",".join(defaults.serializers),
     }
 
 

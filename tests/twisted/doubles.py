@@ -88,7 +88,7 @@ class Transport:
         self.transport_details = TransportDetails()
         self.closed = False
         self._limit = limit
-        self._serializer = CBORSerializer()
+        self._serializer: Any = CBORSerializer()
         self._session: Session | None = None
 
     def open(self, session: Session) -> None:
@@ -448,11 +448,28 @@ class Wire(StringTransportWithDisconnection):
 new_wire: Any = Wire
 
 
+class MemoryReactor(MemoryReactorClock):
+    """A test reactor whose triggers can be taken away, as a reactor's can."""
+
+    def removeSystemEventTrigger(self, triggerID: Any) -> None:
+        """Take away the one that was added with this id."""
+        phase, event, number = triggerID
+        self.triggers[phase][event][number] = (lambda: None, (), {})
+
+    def addSystemEventTrigger(self, phase: str, eventType: str, *rest: Any, **kw: Any) -> Any:
+        """Keep a trigger, and return its id."""
+        super().addSystemEventTrigger(phase, eventType, *rest, **kw)
+        return phase, eventType, len(self.triggers[phase][eventType]) - 1
+
+
+new_reactor: Any = MemoryReactor
+
+
 class FarEnd:
     """A test reactor, and the router that is reached through it."""
 
     def __init__(self) -> None:
-        self.reactor: Any = MemoryReactorClock()
+        self.reactor: Any = new_reactor()
         self.serializer = CBORSerializer()
         self.wire: Any = new_wire()
 

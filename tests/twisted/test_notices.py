@@ -76,6 +76,25 @@ def test_notices_come_one_after_another(wamp: WAMP, notices: Notices, session: S
     assert seen == [*joins, "leave lost", *joins, "leave stopped"]
 
 
+def test_notices_are_told_by_who_waits_where_no_thread_starts_any_more(
+    wamp: WAMP, notices: Notices, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from Python 3.12 on while the interpreter ends."""
+    seen: list[Any] = []
+    wamp.on_leave(lambda info: seen.append((info.reason, threading.current_thread().name)))
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    notices.joined(session, "realm1")
+    notices.wait(TIMEOUT)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    notices.left("the process ends")
+    assert seen == []
+    notices.wait(TIMEOUT)
+    assert seen == [("the process ends", threading.current_thread().name)]
+
+
 def test_notices_second_leave_is_none(wamp: WAMP, notices: Notices, session: Session) -> None:
     seen: list[SessionInfo] = []
     wamp.on_leave(seen.append)

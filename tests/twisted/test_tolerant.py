@@ -1,4 +1,4 @@
-"""What a serving process reads though it cannot: CBOR that ends one call, not the session."""
+"""What a process reads though it cannot: a message that ends one call, not the session."""
 
 import json
 from typing import Any
@@ -11,11 +11,12 @@ from autobahn.wamp.serializer import (
     CBORSerializer,
     JsonSerializer,
     MsgPackObjectSerializer,
+    MsgPackSerializer,
 )
 from autobahn.wamp.types import ComponentConfig
 
 from flask_wamp import CallResult, RemoteError
-from flask_wamp._twisted.engine.readers import TolerantCBOR
+from flask_wamp._twisted.engine.readers import TolerantCBOR, TolerantJSON, TolerantMsgPack
 from flask_wamp._twisted.heads import Unreadable, cbor_head, json_head, msgpack_head
 from flask_wamp._twisted.session import Session
 
@@ -29,9 +30,6 @@ INVOCATION = message.Invocation.MESSAGE_TYPE
 PUBLISH = message.Publish.MESSAGE_TYPE
 RESULT = message.Result.MESSAGE_TYPE
 YIELD = message.Yield.MESSAGE_TYPE
-
-# Autobahn's own is not annotated.
-new_tolerant: Any = TolerantCBOR
 
 #: What reads messages in Autobahn's module of serializers.
 READERS = ("_loads", "_unpackb", "_cbor_loads")
@@ -148,9 +146,58 @@ def test_head_of_nothing_that_has_one(payload: bytes) -> None:
 
 # --- reading on
 
+#: What reads tolerantly, Autobahn's own, and a message to an invocation with what cannot be read.
+KINDS: dict[str, tuple[Any, Any, list[bytes]]] = {
+    "cbor": (
+        TolerantCBOR,
+        CBORSerializer,
+        [
+            bytes([0x85]) + b"".join(map(cbor2.dumps, (INVOCATION, 7, 9))) + rest
+            for rest in (
+                UNREADABLE,
+                b"\xa0" + b"\x81" * 500 + b"\x80",
+                b"\xa0\x81\xc0\x63abc",
+                b"\xa0\x81\x62\xc3\x28",
+                b"",
+            )
+        ],
+    ),
+    "msgpack": (
+        TolerantMsgPack,
+        MsgPackSerializer,
+        [
+            b"\x95\x44\x07\x09" + rest
+            for rest in (
+                b"\xc1\xc1",
+                b"\x80" + b"\x91" * 2000 + b"\x90",
+                b"\x80\x91\xa2\xc3\x28",
+                b"\x80\x91\x81\x91\x01\x02",
+                b"",
+            )
+        ],
+    ),
+    "json": (
+        TolerantJSON,
+        JsonSerializer,
+        [
+            b"[68,7,9," + rest
+            for rest in (
+                b"{},[nothing]]",
+                b"{}," + b"[" * 100_000 + b"]" * 100_000 + b"]",
+                b'{},["\xc3\x28"]]',
+                b'{},["\\u0000a"]]',
+                b"{},[" + b"9" * 5000 + b"]]",
+                b"",
+            )
+        ],
+    ),
+}
+BINARY = {"cbor": True, "msgpack": True, "json": False}
 
-def test_tolerant_cbor_reads_as_autobahn_does() -> None:
-    reader = new_tolerant()
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tolerant_reads_as_autobahn_does(kind: str) -> None:
+    reader = KINDS[kind][0]()
     call: Any = message.Invocation(7, 9, args=[1, b"x"], kwargs={"a": None})
     payload, binary = reader.serialize(call)
     (read,) = reader.unserialize(payload, binary)
@@ -160,41 +207,46 @@ def test_tolerant_cbor_reads_as_autobahn_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "rest",
+    ("kind", "payload"),
     [
-        UNREADABLE,
-        b"\xa0" + b"\x81" * 500 + b"\x80",
-        b"\xa0\x81\xc0\x63abc",
-        b"\xa0\x81\x62\xc3\x28",
-        b"",
+        pytest.param(kind, payload, id=f"{kind} {number}")
+        for kind, (_, _, payloads) in KINDS.items()
+        for number, payload in enumerate(payloads)
     ],
 )
-def test_tolerant_cbor_gives_what_it_cannot_read_as_one_message(rest: bytes) -> None:
-    payload = bytes([0x85]) + b"".join(map(cbor2.dumps, (INVOCATION, 7, 9))) + rest
-    (read,) = new_tolerant().unserialize(payload, True)
+def test_tolerant_gives_what_it_cannot_read_as_one_message(kind: str, payload: bytes) -> None:
+    tolerant_kind, own, _ = KINDS[kind]
+    with pytest.raises(ProtocolError):
+        own().unserialize(payload, BINARY[kind])
+    (read,) = tolerant_kind().unserialize(payload, BINARY[kind])
     assert type(read) is Unreadable
     assert read.head == [INVOCATION, 7, 9]
     assert read.reason
 
 
-def test_tolerant_cbor_gives_what_autobahn_refuses_as_one_message() -> None:
-    payload = cbor2.dumps([INVOCATION, 7, 9, {"timeout": "x"}, [1]])
-    (read,) = new_tolerant().unserialize(payload, True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_tolerant_gives_what_autobahn_refuses_as_one_message(kind: str) -> None:
+    reader = KINDS[kind][0]()
+    payload = reader._serializer.serialize([INVOCATION, 7, 9, {"timeout": "x"}, [1]])
+    (read,) = reader.unserialize(payload, BINARY[kind])
     assert type(read) is Unreadable
     assert "timeout" in read.reason
 
 
-@pytest.mark.parametrize(
-    "payload", [b"\xff", cbor2.dumps([2, 7]), cbor2.dumps([999, 1]), cbor2.dumps({"a": 1}), b""]
-)
-def test_tolerant_cbor_raises_where_there_is_nobody_to_tell(payload: bytes) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [[2, 7], [999, 1], {"a": 1}, None])
+def test_tolerant_raises_where_there_is_nobody_to_tell(kind: str, value: Any) -> None:
+    reader = KINDS[kind][0]()
+    payload = b"\xff" if value is None else reader._serializer.serialize(value)
     with pytest.raises(ProtocolError):
-        new_tolerant().unserialize(payload, True)
+        reader.unserialize(payload, BINARY[kind])
 
 
-def test_tolerant_cbor_is_the_serializer_that_autobahn_knows_as_cbor() -> None:
-    assert TolerantCBOR.SERIALIZER_ID == "cbor"
-    assert TolerantCBOR.RAWSOCKET_SERIALIZER_ID == CBORSerializer.RAWSOCKET_SERIALIZER_ID
+@pytest.mark.parametrize("kind", KINDS)
+def test_tolerant_is_the_serializer_that_autobahn_knows(kind: str) -> None:
+    tolerant_kind, own, _ = KINDS[kind]
+    assert tolerant_kind.SERIALIZER_ID == own.SERIALIZER_ID == kind
+    assert tolerant_kind.RAWSOCKET_SERIALIZER_ID == own.RAWSOCKET_SERIALIZER_ID
 
 
 # --- the session
@@ -206,16 +258,22 @@ def bring(transport: Transport, session: Session, payload: bytes) -> None:
         session.onMessage(msg)
 
 
-def test_session_reads_cbor_tolerantly(transport: Transport, session: Session) -> None:
-    assert type(transport._serializer) is TolerantCBOR
-
-
-def test_session_keeps_serializers_that_are_not_cbor() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_session_reads_tolerantly(kind: str) -> None:
+    tolerant_kind, own, _ = KINDS[kind]
     transport = Transport()
-    other: Any = JsonSerializer()
-    transport._serializer = other
+    transport._serializer = own()
     Session(ComponentConfig(realm="realm1")).onOpen(transport)
-    assert transport._serializer is other
+    assert type(transport._serializer) is tolerant_kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_session_keeps_serializers_of_batches(kind: str) -> None:
+    transport = Transport()
+    batches = KINDS[kind][1](batched=True)
+    transport._serializer = batches
+    Session(ComponentConfig(realm="realm1")).onOpen(transport)
+    assert transport._serializer is batches
 
 
 def test_session_refuses_an_invocation_that_cannot_be_read(

@@ -7,8 +7,10 @@ import pytest
 from flask import Flask
 
 from flask_wamp import WAMP, ConfigError
-from flask_wamp.config import MAX_THREADS, Address, WampConfig
+from flask_wamp.address import MAX_URLS, Address
+from flask_wamp.config import MAX_THREADS, WampConfig
 from flask_wamp.state import state_of
+from flask_wamp.tls import TLSFiles
 
 
 def read(**config: Any) -> WampConfig:
@@ -18,13 +20,15 @@ def read(**config: Any) -> WampConfig:
 
 def test_config_defaults() -> None:
     config = read()
-    assert config.address == Address(
-        "ws://localhost:8080/ws", websocket=True, host="localhost", port=8080
+    assert config.addresses == (
+        Address("ws://localhost:8080/ws", websocket=True, host="localhost", port=8080),
     )
     assert config.realm == "realm1"
     assert config.timeout == 10.0
     assert config.threads == 8
     assert config.uri_prefix == ""
+    assert config.serializers == ("cbor", "msgpack", "json")
+    assert config.tls == TLSFiles()
 
 
 def test_config_is_frozen() -> None:
@@ -46,10 +50,90 @@ def test_config_is_frozen() -> None:
         ("unix:///run/r.sock", Address("unix:///run/r.sock", websocket=False, path="/run/r.sock")),
         ("unix:r.sock", Address("unix:r.sock", websocket=False, path="r.sock")),
         ("unix://r.sock", Address("unix://r.sock", websocket=False, path="r.sock")),
+        ("ws+unix:/r.sock", Address("ws+unix:/r.sock", websocket=True, path="/r.sock")),
+        (
+            "ws+unix:/r.sock:/ws?a=b",
+            Address("ws+unix:/r.sock:/ws?a=b", websocket=True, path="/r.sock", resource="/ws?a=b"),
+        ),
     ],
 )
 def test_config_url(url: str, address: Address) -> None:
-    assert read(WAMP_URL=url).address == address
+    assert read(WAMP_URL=url).addresses == (address,)
+
+
+@pytest.mark.parametrize(
+    ("url", "handshake"),
+    [
+        ("wss://h:9/ws?a=b", "wss://h:9/ws?a=b"),
+        ("ws+unix:/r.sock", "ws://localhost/"),
+        ("ws+unix:/r.sock:/ws?a=b", "ws://localhost/ws?a=b"),
+    ],
+)
+def test_config_url_of_the_websocket_handshake(url: str, handshake: str) -> None:
+    assert read(WAMP_URL=url).addresses[0].websocket_url == handshake
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "ws://one/ws,unix:/r.sock",
+        " ws://one/ws , unix:/r.sock ",
+        ["ws://one/ws", "unix:/r.sock"],
+        ("ws://one/ws", "unix:/r.sock"),
+    ],
+)
+def test_config_several_urls_keep_their_order(urls: Any) -> None:
+    config = read(WAMP_URL=urls)
+    assert [address.url for address in config.addresses] == ["ws://one/ws", "unix:/r.sock"]
+    assert config.urls == "ws://one/ws, unix:/r.sock"
+
+
+@pytest.mark.parametrize(
+    ("urls", "remedy"),
+    [
+        ("ws://one/ws,http://two/", "'http://two/': unknown scheme; use ws://"),
+        ("ws://one/ws,", "'': unknown scheme"),
+        (["ws://one/ws", "rs://two"], "'rs://two': no host or no port"),
+        ("wss://one/ws,ws://two/ws", "ws://two/ws is not encrypted, and others are"),
+        (["rs://10.0.0.1:8081", "rss://two:1"], "rs://10.0.0.1:8081 is not encrypted, and others"),
+        ([], f"from 1 to {MAX_URLS} URLs"),
+        (["ws://h/"] * (MAX_URLS + 1), f"from 1 to {MAX_URLS} URLs"),
+        ([8080], "neither a text nor a list of texts"),
+        ({"url": "ws://h/"}, "neither a text nor a list of texts"),
+    ],
+)
+def test_config_several_urls_are_checked_each(urls: Any, remedy: str) -> None:
+    with pytest.raises(ConfigError, match=r"^WAMP_URL = ") as caught:
+        read(WAMP_URL=urls)
+    assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "other", ["unix:/r.sock", "ws://localhost/ws", "rs://127.0.0.1:1", "ws://[::1]:8080/ws"]
+)
+def test_config_router_on_this_machine_needs_no_tls(other: str) -> None:
+    assert len(read(WAMP_URL=["wss://one/ws", other]).addresses) == 2
+
+
+@pytest.mark.parametrize("urls", ["ws://h/,ws://alice:secret@i/", ["ws://alice:secret@h/"]])
+def test_config_password_in_one_of_several_urls_is_not_shown(urls: Any) -> None:
+    with pytest.raises(ConfigError, match="passwords") as caught:
+        read(WAMP_URL=urls)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "serializers"),
+    [
+        ("json", ("json",)),
+        ("msgpack,cbor", ("msgpack", "cbor")),
+        (" msgpack , json ", ("msgpack", "json")),
+        (["json", "cbor", "json"], ("json", "cbor")),
+        (None, ("cbor", "msgpack", "json")),
+    ],
+)
+def test_config_serializer(value: Any, serializers: tuple[str, ...]) -> None:
+    assert read(WAMP_SERIALIZER=value).serializers == serializers
 
 
 @pytest.mark.parametrize(
@@ -63,11 +147,11 @@ def test_config_url(url: str, address: Address) -> None:
 )
 def test_config_url_aliases_in_order(given: tuple[str, ...], taken: str) -> None:
     config = {key: f"ws://{key.lower()}/ws" for key in given}
-    assert read(**config).address.url == f"ws://{taken.lower()}/ws"
+    assert read(**config).urls == f"ws://{taken.lower()}/ws"
 
 
 def test_config_none_leaves_the_next_alias() -> None:
-    assert read(WAMP_URL=None, ROUTER_URL="ws://router/").address.host == "router"
+    assert read(WAMP_URL=None, ROUTER_URL="ws://router/").urls == "ws://router/"
     assert read(WAMP_REALM=None, REALM="two").realm == "two"
 
 
@@ -115,6 +199,8 @@ def test_config_uri_prefix(value: str | None, prefix: str) -> None:
         ("WAMP_URL", "ws://h/#x", "fragments"),
         ("WAMP_URL", "unix:", "no path"),
         ("WAMP_URL", "ws://[::1/", "use ws://HOST:PORT/PATH"),
+        ("WAMP_URL", "ws+unix:", "no path"),
+        ("WAMP_URL", "ws+unix::/ws", "no path"),
         ("WAMP_URL", 8080, "use ws://HOST:PORT/PATH"),
         ("CROSSBAR_URL", "http://h/", "use ws://HOST:PORT/PATH"),
         ("ROUTER_URL", "http://h/", "use ws://HOST:PORT/PATH"),
@@ -135,6 +221,12 @@ def test_config_uri_prefix(value: str | None, prefix: str) -> None:
         ("WAMP_THREADS", 2.0, "whole number from 1"),
         ("WAMP_THREADS", "8", "whole number from 1"),
         ("WAMP_THREADS", True, "whole number from 1"),
+        ("WAMP_SERIALIZER", "", "'cbor', 'msgpack' or 'json'"),
+        ("WAMP_SERIALIZER", "ubjson", "'cbor', 'msgpack' or 'json'"),
+        ("WAMP_SERIALIZER", "CBOR", "'cbor', 'msgpack' or 'json'"),
+        ("WAMP_SERIALIZER", [], "'cbor', 'msgpack' or 'json'"),
+        ("WAMP_SERIALIZER", ["cbor", ["json"]], "'cbor', 'msgpack' or 'json'"),
+        ("WAMP_SERIALIZER", 3, "'cbor', 'msgpack' or 'json'"),
         ("WAMP_URI_PREFIX", "com example", "dotted words"),
         ("WAMP_URI_PREFIX", "com..example", "dotted words"),
         ("WAMP_URI_PREFIX", ".", "dotted words"),

@@ -35,6 +35,7 @@ EXPORTED = {
     "WAMPError",
     "call_finished",
     "call_started",
+    "connect",
     "event",
     "invocation",
     "session_joined",

@@ -34,6 +34,7 @@ class SessionLink:
         self._session: Session | None = None
         self._waiting: set[Reply] = set()
         self._closed: str | None = None
+        self._ends = False
         self._absent = "there is no session yet"
         self._reactor_thread: int | None = None
 
@@ -143,8 +144,19 @@ class SessionLink:
         for reply in list(self._waiting):
             reply.fail(NotConnected(reason))
 
+    def leave_waiting(self, reason: str) -> None:
+        """Refuse what the thread that ends the process may still ask for.
+
+        The threads that wait or ask meanwhile are daemons. They end with the process, and are left
+        where they are: woken, they would have nobody to tell but the terminal.
+        """
+        self._closed = reason
+        self._ends = True
+
     def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
         """Send through the session that there is; on the reactor's thread."""
+        if self._ends:
+            return
         if self._session is None:
             reply.fail(NotConnected(self._absent))
         elif not reply.done():
@@ -154,7 +166,10 @@ class SessionLink:
         """Refuse to wait on the reactor's thread, which has to bring what is waited for.
 
         :raises BlockingCallError: this is that thread.
+        :raises NotConnected: the process ends, and nothing comes any more.
         """
+        if self._ends:
+            self._refuse_closed()
         if threading.get_ident() == self._reactor_thread or isInIOThread():
             raise BlockingCallError(
                 f"{what} would block the reactor thread, which has to bring the answer: make it "
@@ -174,9 +189,15 @@ class SessionLink:
         # First in the set, then the look at the flag: release() sets the flag, then looks.
         self._waiting.add(reply)
         reply.add_done_callback(self._waiting.discard)
-        if self._closed is not None:
-            reply.fail(NotConnected(self._closed))
+        try:
+            self._refuse_closed()
+        except NotConnected as error:
+            reply.fail(error)
         self._queue.put(lambda: self._begin(send, reply))
+
+    def _refuse_closed(self) -> None:
+        if self._closed is not None and not (self._ends and threading.current_thread().daemon):
+            raise NotConnected(self._closed)
 
     def _wait(
         self,
@@ -190,18 +211,23 @@ class SessionLink:
         # First in the set, then the look at the flag: release() sets the flag, then looks.
         self._waiting.add(reply)
         try:
-            if self._closed is not None:
-                raise NotConnected(self._closed)
+            self._refuse_closed()
             with place_handed_over():
                 self._queue.put(lambda: self._begin(send, reply))
                 return reply.result(timeout)
         except TimeoutError:
-            # What was not sent yet is not sent any more, what was sent is canceled.
-            reply.fail(TimeoutError())
-            self.give_up(reply, cancel_mode)
-            raise CallTimeout(f"{what} was not answered within {timeout:g} s") from None
+            raise self._late(what, timeout) from None
         finally:
             self._waiting.discard(reply)
+            if not reply.done():
+                # Its time is over, or a signal's handler has raised, as Ctrl-C does. What was not
+                # sent yet is not sent any more, what was sent is canceled.
+                reply.fail(TimeoutError())
+                self.give_up(reply, cancel_mode)
+
+    def _late(self, what: str, timeout: float) -> WAMPError:
+        """Return what is raised where *timeout* seconds were not enough."""
+        return CallTimeout(f"{what} was not answered within {timeout:g} s")
 
 
 def _give_up(reply: Reply, cancel_mode: str | None) -> None:

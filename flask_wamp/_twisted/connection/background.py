@@ -1,29 +1,38 @@
 """A connection of the process's own, where no Crossbar component gives one."""
 
+import contextlib
 import logging
+import os
 import threading
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from ...declare.declared import Procedure, Subscription
-from ...errors import NotConnected, RegistrationFailed
+from ...errors import NotConnected, RegistrationFailed, WAMPError
 from ...state import State
 from ..call.link import SessionLink
 from ..notices import Notices
-from ..reactor_thread import running_reactor
+from ..reactor_thread import before_exit, running_reactor
 from ..replies import Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
 from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
-from .connector import Connector
+from .connector import Connector, Lost
 
 log = logging.getLogger("flask_wamp")
 
 #: Seconds that close() waits for the connection to end.
 CLOSE_TIMEOUT = 5.0
+#: Seconds that the end of the process waits for its connections to end.
+EXIT_TIMEOUT = 2.0
+#: Seconds that ``@wamp.on_leave`` functions get then.
+LEAVE_GRACE = 1.0
+
+_links: "weakref.WeakSet[BackgroundLink]" = weakref.WeakSet()
 
 
 class BackgroundLink(SessionLink):
@@ -48,13 +57,23 @@ class BackgroundLink(SessionLink):
         self._starting: list[Future[None]] = []
         self._connector = Connector(
             self._reactor,
-            state.config.address,
-            state.config.realm,
+            state.config,
             connecting=self._on_connecting,
             joined=self._on_joined,
             lost=self._on_lost,
         )
+        self._trigger: Any = None
+        _links.add(self)
+        before_exit(_end_links)
         self._queue.put(self._begin_connecting)
+
+    def open(self, timeout: float) -> None:
+        """Wait until there is a session.
+
+        :param timeout: seconds to connect in.
+        :raises NotConnected: the routers cannot be reached, or have refused.
+        """
+        self._wait(lambda _session, reply: reply.succeed(None), timeout, "connecting")
 
     def serve(self, timeout: float) -> None:
         """Serve the application's procedures and subscriptions, from now on and after each loss.
@@ -69,10 +88,7 @@ class BackgroundLink(SessionLink):
             served.result(timeout)
         except TimeoutError:
             self._queue.put(lambda: self._give_up_serving(served))
-            raise NotConnected(
-                f"not connected to {self._state.config.address.url} within {timeout:g} s: "
-                f"{self._absent}"
-            ) from None
+            raise self._not_connected_within(timeout) from None
 
     def add(self, declared: Procedure | Subscription, timeout: float) -> None:
         """Serve *declared* now where the others are served; else :meth:`serve` will."""
@@ -84,15 +100,39 @@ class BackgroundLink(SessionLink):
         if self._serving:
             super().remove(declared, timeout)
 
-    def close(self) -> None:
+    def close(self, by: str = "wamp.stop()") -> None:
         """End the connection; everything that waits for an answer raises at once."""
         closed = threading.Event()
-        self.release("the connection was closed by wamp.stop()")
-        self._queue.put(lambda: self._connector.close(closed.set))
+        _links.discard(self)
+        self.release(f"the connection was closed by {by}")
+
+        def close() -> None:
+            with contextlib.suppress(ValueError):  # the reactor has come to it already
+                self._reactor.removeSystemEventTrigger(self._trigger)
+            self._connector.close(closed.set)
+
+        self._queue.put(close)
         closed.wait(CLOSE_TIMEOUT)
         self._notices.wait(CLOSE_TIMEOUT)
         if self._pool is not None:
             self._pool.stop()
+
+    def end(self) -> threading.Event:
+        """End the connection with the process; the event is set when what was sent has arrived."""
+        ended = threading.Event()
+        self.leave_waiting("the process ends: nothing can be sent any more")
+
+        def end() -> None:
+            if self._session is not None:
+                self._session.forget_replies()
+            self._connector.end(ended.set)
+
+        self._queue.put(end)
+        return ended
+
+    def finish_notices(self, timeout: float) -> None:
+        """Wait until the application knows that the session has ended."""
+        self._notices.wait(timeout)
 
     def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
         if self._session is None and self._lobby is not None:
@@ -100,9 +140,21 @@ class BackgroundLink(SessionLink):
         else:
             super()._begin(send, reply)
 
+    def _late(self, what: str, timeout: float) -> WAMPError:
+        if self._session is not None:
+            return super()._late(what, timeout)
+        return self._not_connected_within(timeout)
+
+    def _not_connected_within(self, timeout: float) -> NotConnected:
+        return NotConnected(
+            f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
+        )
+
     def _begin_connecting(self) -> None:
         self._reactor_thread = threading.get_ident()
-        self._reactor.addSystemEventTrigger("before", "shutdown", _release, weakref.ref(self))
+        self._trigger = self._reactor.addSystemEventTrigger(
+            "before", "shutdown", _release, weakref.ref(self)
+        )
         self._connector.connect()
 
     def _on_connecting(self) -> None:
@@ -115,17 +167,17 @@ class BackgroundLink(SessionLink):
         else:
             self._open(session)
 
-    def _on_lost(self, reason: str) -> None:
-        url = self._state.config.address.url
+    def _on_lost(self, lost: Sequence[Lost]) -> None:
+        last = lost[-1]
         if self._session is not None and self._closed is None:
-            log.warning("the connection to %s was lost: %s", url, reason)
-        self._notices.left(reason)
-        self.detach(f"not connected to {url}: {reason}")
+            log.warning("the connection to %s was lost: %s", *last)
+        self._notices.left(last.reason)
+        self.detach(f"not connected to {'; '.join(map(str, lost))}")
         self._leave_lobby()
 
     def _open(self, session: Session) -> None:
         self.attach(session)
-        log.info("connected to %s", self._state.config.address.url)
+        log.info("connected to %s", self._connector.url)
         self._notices.joined(session, self._state.config.realm)
         self._leave_lobby()
 
@@ -186,5 +238,23 @@ class BackgroundLink(SessionLink):
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:
     alive = link()
-    if alive is not None:
+    if alive is not None and alive in _links:
         alive.release("the reactor has stopped")
+
+
+def _end_links() -> None:
+    """End every connection of this process, on the thread that ends the process."""
+    links = list(_links)
+    # Those that are released after this would wake threads that end with the process.
+    _links.clear()
+    ends = [link.end() for link in links]
+    deadline = time.monotonic() + EXIT_TIMEOUT
+    for end in ends:
+        end.wait(max(0.0, deadline - time.monotonic()))
+    deadline = time.monotonic() + LEAVE_GRACE
+    for link in links:
+        link.finish_notices(max(0.0, deadline - time.monotonic()))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_links.clear)

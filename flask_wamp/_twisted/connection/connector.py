@@ -1,85 +1,110 @@
-"""Connects to a router, and again for ever after every loss."""
+"""Connects to one of the routers, and again for ever after every loss."""
 
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import txaio
 from autobahn.wamp.types import CloseDetails, ComponentConfig
 from twisted.python.failure import Failure
 
-from ...config import Address
+from ...config import WampConfig
 from ..session import Session
 from .login import ClientSession
-from .transports import endpoint_of, factory_of
+from .transports import dial
 
 txaio.use_twisted()
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 2.0
 GROWTH = 1.5
-#: Seconds from the attempt's begin to the joined session.
+#: Seconds from the begin of a round to a joined session; several routers share them.
 JOIN_TIMEOUT = 10.0
-#: Seconds that a router may take to say goodbye.
-LEAVE_TIMEOUT = 1.0
+#: Seconds that each of many routers has in any case.
+SHORTEST_JOIN_TIMEOUT = 3.0
+#: Seconds that a router may take to say goodbye, having taken what was sent before.
+LEAVE_TIMEOUT = 2.0
+
+
+class Lost(NamedTuple):
+    """An attempt that has failed, or a session that has ended."""
+
+    url: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.reason}"
 
 
 class Connector:
-    """Keeps one session to a router; every method runs on the reactor's thread.
+    """Keeps one session to one of the routers; every method runs on the reactor's thread.
 
-    :param connecting: called when an attempt begins.
+    A round tries the routers one after another, in the order in which they are configured. The next
+    round, and the first after a session, begins with the first router again.
+
+    :param connecting: called when a round begins.
     :param joined: called with each session that has joined.
-    :param lost: called with the reason, when an attempt has failed or a session has ended.
+    :param lost: called when a session has ended, or a round has failed, then with each attempt.
     """
 
     def __init__(
         self,
         reactor: Any,
-        address: Address,
-        realm: str,
+        config: WampConfig,
         *,
         connecting: Callable[[], None],
         joined: Callable[[Session], None],
-        lost: Callable[[str], None],
+        lost: Callable[[Sequence[Lost]], None],
     ) -> None:
         self._reactor = reactor
-        self._address = address
-        self._realm = realm
+        self._config = config
         self._on_connecting = connecting
         self._on_joined = joined
         self._on_lost = lost
+        self._join_timeout = max(JOIN_TIMEOUT / len(config.addresses), SHORTEST_JOIN_TIMEOUT)
         self._delay = FIRST_DELAY
         self._retry: Any = None
         self._attempt: Any = None
         self._deadline: Any = None
         self._protocol: Any = None
         self._session: Session | None = None
+        self._address = config.addresses[0]
+        self._failed: list[Lost] = []
         self._reason = ""
         self._closed: Callable[[], None] | None = None
 
+    @property
+    def url(self) -> str:
+        """The router of the session, or of the last attempt."""
+        return self._address.url
+
     def connect(self) -> None:
-        """Begin an attempt."""
+        """Begin a round."""
         self._retry = None
-        self._reason = ""
+        self._failed = []
         self._on_connecting()
-        self._limit(JOIN_TIMEOUT, "the router did not answer in time")
-        self._attempt = endpoint_of(self._reactor, self._address, JOIN_TIMEOUT).connect(
-            factory_of(self._reactor, self._address, self._make_session, self.transport_lost)
-        )
-        self._attempt.addCallbacks(self._connected, self._refused)
+        self._begin_attempt()
 
     def close(self, closed: Callable[[], None]) -> None:
         """End the session, make no further attempt, and call *closed* when that is done."""
-        self._closed = closed
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-            closed()
-        else:
+        if not self._stop_trying(closed):
             self.drop("the connection was closed by this process")
 
+    def end(self, ended: Callable[[], None]) -> None:
+        """End the session, as the process does, and call *ended* when what was sent has arrived.
+
+        A router that takes its time is not cut off: what the kernel has, it sends after the end.
+        """
+        if self._stop_trying(ended):
+            return
+        self._reason = "the process ends"
+        if self._session is not None and self._session.is_attached():
+            self._session.leave()
+        else:
+            self._abort(self._reason)
+
     def drop(self, reason: str) -> None:
-        """End a session that is of no use, because of *reason*; the next attempt follows."""
+        """End a session that is of no use, because of *reason*; the next round follows."""
         self._reason = self._reason or reason
         if self._session is not None and self._session.is_attached():
             self._delay = LONGEST_DELAY
@@ -93,6 +118,7 @@ class Connector:
         self._limit(None, "")
         self._session = session
         self._delay = FIRST_DELAY
+        self._failed = []
         self._on_joined(session)
 
     def session_left(self, details: CloseDetails) -> None:
@@ -103,8 +129,14 @@ class Connector:
     def transport_lost(self, reason: str) -> None:
         """The transport is gone, whatever it had come to."""
         self._limit(None, "")
+        ended = self._session is not None
         self._protocol = self._session = None
-        self._on_lost(self._reason or reason)
+        self._failed.append(Lost(self.url, self._reason or reason.rstrip(".")))
+        is_last = len(self._failed) == len(self._config.addresses)
+        if not ended and not is_last and self._closed is None:
+            self._begin_attempt()
+            return
+        self._on_lost(self._failed)
         if self._closed is not None:
             self._closed()
             return
@@ -114,8 +146,27 @@ class Connector:
         )
         self._delay = min(self._delay * GROWTH, LONGEST_DELAY)
 
+    def _begin_attempt(self) -> None:
+        self._address = self._config.addresses[len(self._failed)]
+        self._reason = ""
+        self._limit(self._join_timeout, "the router did not answer in time")
+        try:
+            self._attempt = dial(
+                self._reactor,
+                self._address,
+                self._config,
+                self._join_timeout,
+                self._make_session,
+                self.transport_lost,
+            )
+        except (OSError, ValueError) as error:
+            # The files of TLS are read anew, and may be gone.
+            self.transport_lost(str(error))
+        else:
+            self._attempt.addCallbacks(self._connected, self._refused)
+
     def _make_session(self) -> Session:
-        return ClientSession(ComponentConfig(realm=self._realm), self)
+        return ClientSession(ComponentConfig(realm=self._config.realm), self)
 
     def _connected(self, protocol: Any) -> None:
         self._attempt = None
@@ -124,6 +175,16 @@ class Connector:
     def _refused(self, failure: Failure) -> None:
         self._attempt = None
         self.transport_lost(failure.getErrorMessage())
+
+    def _stop_trying(self, closed: Callable[[], None]) -> bool:
+        """Make no further attempt; tells whether that was all, and *closed* called."""
+        self._closed = closed
+        if self._retry is None:
+            return False
+        self._retry.cancel()
+        self._retry = None
+        closed()
+        return True
 
     def _abort(self, reason: str) -> None:
         self._reason = self._reason or reason

@@ -1,56 +1,93 @@
 """Endpoints and transports: WebSocket and RawSocket, over TCP, TLS and Unix sockets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from autobahn.twisted.rawsocket import WampRawSocketClientFactory, WampRawSocketClientProtocol
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
-from autobahn.wamp.serializer import CBORSerializer, JsonSerializer
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
-from ...config import Address
+from ...address import Address
+from ...config import WampConfig
 from ..session import Session
+from .encryption import client_tls, why_not
 
 #: Seconds between two pings, and until a router that does not answer one is given up.
 PING_INTERVAL = 10.0
+
+_SERIALIZERS: Mapping[str, Callable[[], Any]] = {
+    "cbor": CBORSerializer,
+    "msgpack": MsgPackSerializer,
+    "json": JsonSerializer,
+}
+
+
+def dial(
+    reactor: Any,
+    address: Address,
+    config: WampConfig,
+    timeout: float,
+    make_session: Callable[[], Session],
+    lost: Callable[[str], None],
+) -> "Deferred[Any]":
+    """Connect to *address*; fires with the protocol.
+
+    :param timeout: seconds that connecting may take.
+    :param make_session: called when the transport is ready for a session.
+    :param lost: called with the reason when a transport that there was is gone.
+    :raises OSError: a file of TLS cannot be read.
+    :raises ValueError: one is not what it has to be.
+    """
+    factory = factory_of(reactor, address, config, make_session, lost)
+    endpoint = endpoint_of(reactor, address, timeout)
+    if not address.tls:
+        dialling: Deferred[Any] = endpoint.connect(factory)
+        return dialling
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    # With its clock: it would take the reactor that was before a fork.
+    encrypting = TLSMemoryBIOFactory(client_tls(address, config.tls), True, factory, reactor)
+    dialling = endpoint.connect(encrypting)
+    return dialling.addCallback(lambda protocol: protocol.wrappedProtocol)
 
 
 def endpoint_of(reactor: Any, address: Address, timeout: float) -> Any:
     """Return the endpoint of an address.
 
-    :param timeout: seconds that connecting to a Unix socket may take.
+    :param timeout: seconds that connecting may take.
     """
     if address.path is not None:
         return UNIXClientEndpoint(reactor, address.path, timeout=timeout)
-    endpoint = HostnameEndpoint(reactor, address.host, address.port)
-    if address.tls:
-        return wrapClientTLS(optionsForClientTLS(address.host), endpoint)
-    return endpoint
+    return HostnameEndpoint(reactor, address.host, address.port, timeout=timeout)
 
 
 def factory_of(
     reactor: Any,
     address: Address,
+    config: WampConfig,
     make_session: Callable[[], Session],
     lost: Callable[[str], None],
 ) -> Any:
     """Return a factory of transports to an address, and of their sessions.
 
+    A WebSocket offers all serializers of *config*; a RawSocket, which has no choice, the first.
+
     :param lost: called with the reason when a transport is gone.
     """
+    offered = [_SERIALIZERS[name]() for name in config.serializers]
     factory: Any
     if not address.websocket:
-        factory = WampRawSocketClientFactory(make_session, serializer=CBORSerializer())
+        factory = WampRawSocketClientFactory(make_session, serializer=offered[0])
         factory.protocol = _RawSocketProtocol
+        factory.serializer = config.serializers[0]
     else:
         factory = WampWebSocketClientFactory(
-            make_session,
-            url=address.url,
-            serializers=[CBORSerializer(), JsonSerializer()],
-            reactor=reactor,
+            make_session, url=address.websocket_url, serializers=offered, reactor=reactor
         )
         factory.protocol = _WebSocketProtocol
         factory.setProtocolOptions(
@@ -58,16 +95,26 @@ def factory_of(
         )
     factory.noisy = False
     factory.lost = lost
+    factory.why_not = lambda failure: why_not(failure, address, config.tls)
     return factory
 
 
 class _WebSocketProtocol(WampWebSocketClientProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        self.factory.lost(self.wasNotCleanReason or "the router closed the connection")
+        why = self.factory.why_not(reason)
+        # Autobahn would log what TLS had against it, for each attempt.
+        super().connectionLost(reason if why is None else Failure(ConnectionLost(why)))
+        self.factory.lost(why or self.wasNotCleanReason or "the router closed the connection")
 
 
 class _RawSocketProtocol(WampRawSocketClientProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        has_shaken_hands = self.isOpen()  # type: ignore[no-untyped-call]
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
-        self.factory.lost(reason.getErrorMessage())
+        why = self.factory.why_not(reason)
+        if why is None and not has_shaken_hands:
+            why = (
+                "the router closed the connection at the handshake: does it offer RawSocket with "
+                f"{self.factory.serializer!r} there?"
+            )
+        self.factory.lost(why or reason.getErrorMessage())

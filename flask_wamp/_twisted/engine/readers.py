@@ -7,10 +7,16 @@ can be left alone once Autobahn takes limits for what its serializers read; unti
 are called otherwise.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from autobahn.wamp import serializer
-from autobahn.wamp.serializer import CBORSerializer
+from autobahn.wamp.serializer import (
+    CBORSerializer,
+    JsonSerializer,
+    MsgPackSerializer,
+    Serializer,
+)
 
 from ...payload import Unfit
 from ..heads import Unreadable, cbor_head, json_head, msgpack_head
@@ -46,8 +52,11 @@ def _refuse_ubjson(*_args: Any) -> Any:
     raise Unfit("UBJSON is not accepted: use JSON, MessagePack or CBOR")
 
 
-class TolerantCBOR(CBORSerializer):  # type: ignore[misc,unused-ignore]
-    """Autobahn's CBOR serializer, for which a message that cannot be read is one among others."""
+class _Tolerant(Serializer):  # type: ignore[misc,unused-ignore]
+    """A serializer of Autobahn's, for which a message that cannot be read is one among others."""
+
+    #: Returns the leading integers of a message.
+    head_of: Callable[[bytes], list[int] | None]
 
     def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:
         """Return the messages in *payload*, or an :class:`Unreadable` one."""
@@ -55,8 +64,47 @@ class TolerantCBOR(CBORSerializer):  # type: ignore[misc,unused-ignore]
             messages: list[Any] = super().unserialize(payload, isBinary)
         except Exception as error:
             # Whatever is wrong with it: others wait for this session.
-            head = cbor_head(payload)
+            head = type(self).head_of(payload)
             if head is None:
                 raise
             return [Unreadable(head, str(error))]
         return messages
+
+
+class TolerantCBOR(_Tolerant, CBORSerializer):
+    """CBOR."""
+
+    head_of = staticmethod(cbor_head)
+
+
+class TolerantMsgPack(_Tolerant, MsgPackSerializer):
+    """MessagePack."""
+
+    head_of = staticmethod(msgpack_head)
+
+
+class TolerantJSON(_Tolerant, JsonSerializer):
+    """JSON."""
+
+    @staticmethod
+    def head_of(payload: bytes) -> list[int] | None:
+        """Return the leading integers of a message; what follows may be no text at all."""
+        return json_head(payload.decode("utf-8", errors="replace"))
+
+
+_TOLERANT: Mapping[type[Any], Callable[[], Any]] = {
+    CBORSerializer: TolerantCBOR,
+    MsgPackSerializer: TolerantMsgPack,
+    JsonSerializer: TolerantJSON,
+}
+
+
+def tolerant(serializer: Any) -> Any:
+    """Return a serializer that is tolerant, in place of one of Autobahn's; else the same one.
+
+    Batches, where a message that cannot be read has no end, stay as they are.
+    """
+    make = _TOLERANT.get(type(serializer))
+    if make is None or serializer.SERIALIZER_ID.endswith(".batched"):
+        return serializer
+    return make()

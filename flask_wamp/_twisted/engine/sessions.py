@@ -12,9 +12,8 @@ from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import TransportLost
-from autobahn.wamp.serializer import CBORSerializer
 
-from .readers import TolerantCBOR
+from .readers import tolerant
 
 
 class EngineSession(ApplicationSession):
@@ -57,8 +56,8 @@ class EngineSession(ApplicationSession):
         self._subscriptions.pop(number, None)
 
     def onOpen(self, transport: Any) -> None:
-        """Read CBOR so that a message that cannot be read does not end the session."""
-        if type(getattr(transport, "_serializer", None)) is CBORSerializer:
-            tolerant: Any = TolerantCBOR
-            transport._serializer = tolerant()  # noqa: SLF001 - Crossbar.io makes it
+        """Read so that a message that cannot be read does not end the session."""
+        serializer = getattr(transport, "_serializer", None)
+        if serializer is not None:
+            transport._serializer = tolerant(serializer)  # noqa: SLF001 - Autobahn makes it
         super().onOpen(transport)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from autobahn.wamp import message
+from autobahn.wamp.types import CloseDetails
 from twisted.internet.defer import Deferred
 
 from flask_wamp import (
@@ -15,9 +16,12 @@ from flask_wamp import (
     RegistrationFailed,
     RemoteError,
     SetupError,
+    WAMPError,
 )
 from flask_wamp._twisted.call import link as link_module
 from flask_wamp._twisted.call.link import SessionLink
+from flask_wamp._twisted.replies import Reply
+from flask_wamp._twisted.session import Session
 from flask_wamp.call.options import Options
 from flask_wamp.declare.declared import Subscription
 
@@ -335,3 +339,62 @@ def test_link_add_has_a_timeout(
     turns.run_until(adding.done)
     with pytest.raises(CallTimeout, match=r"the registration was not answered within 0\.05 s"):
         adding.result()
+
+
+# --- the end of the process
+
+
+def test_link_that_ends_refuses_the_thread_that_ends_the_process(link: SessionLink) -> None:
+    link.leave_waiting("the process ends")
+    for use in (
+        lambda: link.call("com.example.x", [], {}, OPTIONS),
+        lambda: link.publish("com.example.x", [], {}, OPTIONS),
+        lambda: link.stream("com.example.x", [], {}, OPTIONS),
+        lambda: link.start("com.example.x", [], {}, OPTIONS).result(None),
+    ):
+        with pytest.raises(NotConnected, match="the process ends"):
+            use()
+
+
+def test_link_that_ends_leaves_daemons_where_they_are(
+    link: SessionLink, session: Session, turns: Turns
+) -> None:
+    """Those that wait, and one that asks only then."""
+    woken: list[WAMPError] = []
+
+    def wait() -> None:
+        try:
+            link.call("com.example.x", [], {}, Options(timeout=0.2))
+        except WAMPError as error:
+            woken.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    turns.run_until(lambda: len(session._replies) == 1)
+    link.leave_waiting("the process ends")
+    session.forget_replies()
+    session.onLeave(CloseDetails("wamp.close.goodbye_and_out"))
+    asking = threading.Thread(target=wait, daemon=True)
+    asking.start()
+    for thread in (waiting, asking):
+        thread.join(TIMEOUT)
+    # Nothing but their own time has ended the wait.
+    assert [type(error) for error in woken] == [CallTimeout, CallTimeout]
+
+
+def test_link_wait_that_a_signal_ends_cancels_the_call(
+    link: SessionLink,
+    transport: Transport,
+    turns: Turns,
+    threads: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(reply: Reply, timeout: float | None = None) -> None:
+        eventually(lambda: reply.session is not None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Reply, "result", interrupted)
+    answer = threads.submit(link.call, "com.example.x", [], {}, OPTIONS)
+    turns.run_until(lambda: len(transport.sent) == 2)
+    assert [type(msg) for msg in transport.sent] == [message.Call, message.Cancel]
+    assert isinstance(answer.exception(TIMEOUT), KeyboardInterrupt)

@@ -1,6 +1,6 @@
 """The connector: attempts, delays, limits and ends, on a test reactor's clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -8,10 +8,12 @@ from autobahn.wamp import message
 from twisted.internet.testing import MemoryReactorClock
 
 from flask_wamp._twisted.connection import connector as connector_module
-from flask_wamp._twisted.connection.connector import Connector
+from flask_wamp._twisted.connection.connector import Connector, Lost
 from flask_wamp._twisted.connection.transports import PING_INTERVAL, endpoint_of, factory_of
 from flask_wamp._twisted.session import Session
-from flask_wamp.config import Address
+from flask_wamp.address import Address
+from flask_wamp.config import WampConfig
+from tests.unit.doubles import run_program
 
 from ..doubles import FarEnd
 
@@ -22,23 +24,32 @@ LONGEST = connector_module.LONGEST_DELAY
 class World(FarEnd):
     """A connector, its test reactor, and the router at the other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *urls: str) -> None:
         super().__init__()
         self.log: list[str] = []
         self.sessions: list[Session] = []
         self.connector = Connector(
             self.reactor,
-            Address.parse("unix:/run/router.sock"),
-            "realm1",
+            WampConfig.from_mapping({"WAMP_URL": list(urls) or "unix:/run/router.sock"}),
             connecting=lambda: self.log.append("connecting"),
             joined=self._joined,
-            lost=lambda reason: self.log.append(f"lost: {reason}"),
+            lost=self._lost,
         )
         self.closed: list[int] = []
 
     def _joined(self, session: Session) -> None:
         self.log.append("joined")
         self.sessions.append(session)
+
+    def _lost(self, lost: Sequence[Lost]) -> None:
+        last = lost[-1]
+        self.log.append(f"lost: {last.reason}" if len(lost) == 1 else "lost all")
+        self.reasons = list(map(str, lost))
+
+    @property
+    def dialled(self) -> list[str]:
+        """The sockets that were dialled, in order."""
+        return [path for path, *_ in self.reactor.unixClients]
 
     def close(self) -> None:
         """Close the connector."""
@@ -163,6 +174,87 @@ def test_connector_garbage_instead_of_a_handshake(world: World) -> None:
     assert world.attempts == 2
 
 
+# --- several routers
+
+ONE, TWO, THREE = (f"unix:/run/{name}.sock" for name in ("one", "two", "three"))
+
+
+def test_connector_tries_the_next_router_at_once() -> None:
+    world = World(ONE, TWO, THREE)
+    world.connector.connect()
+    world.refuse()
+    world.accept()
+    world.lose()
+    assert world.dialled == ["/run/one.sock", "/run/two.sock", "/run/three.sock"]
+    world.join()
+    assert world.log == ["connecting", "joined"]
+    assert world.connector.url == THREE
+
+
+def test_connector_that_reaches_none_names_each_and_begins_anew() -> None:
+    world = World(ONE, TWO)
+    world.connector.connect()
+    world.refuse()
+    world.accept()
+    world.shake_hands()
+    world.receive(message.Abort("wamp.error.no_such_realm", "no realm 'realm1'"))
+    world.lose()
+    assert world.log == ["connecting", "lost all"]
+    assert world.reasons == [
+        f"{ONE}: Connection was refused by other side",
+        f"{TWO}: wamp.error.no_such_realm: no realm 'realm1'",
+    ]
+    assert world.delay <= 1.2 * FIRST
+    world.reactor.advance(world.delay)
+    assert world.log[-1] == "connecting"
+    assert world.dialled == ["/run/one.sock", "/run/two.sock", "/run/one.sock"]
+
+
+def test_connector_begins_with_the_first_router_after_a_session() -> None:
+    world = World(ONE, TWO)
+    world.connector.connect()
+    world.refuse()
+    world.join()
+    world.lose()
+    # The loss of a session is told at once, and by itself.
+    assert world.log == ["connecting", "joined", world.log[-1]]
+    assert len(world.reasons) == 1
+    assert world.reasons[0].startswith(f"{TWO}: ")
+    world.reactor.advance(world.delay)
+    assert world.dialled[-1] == "/run/one.sock"
+    world.join()
+    assert world.connector.url == ONE
+
+
+def test_connector_gives_each_of_several_routers_its_share_of_the_time() -> None:
+    world = World(ONE, TWO)
+    world.connector.connect()
+    world.reactor.advance(connector_module.JOIN_TIMEOUT / 2 - 0.01)
+    assert world.attempts == 1
+    world.reactor.advance(0.02)
+    assert world.dialled == ["/run/one.sock", "/run/two.sock"]
+    assert world.log == ["connecting"]
+
+
+def test_connector_gives_each_of_many_routers_some_time() -> None:
+    world = World(*[f"unix:/run/{number}.sock" for number in range(16)])
+    world.connector.connect()
+    world.reactor.advance(connector_module.SHORTEST_JOIN_TIMEOUT - 0.01)
+    assert world.attempts == 1
+    world.reactor.advance(0.02)
+    assert world.attempts == 2
+
+
+def test_connector_close_ends_the_round() -> None:
+    world = World(ONE, TWO, THREE)
+    world.connector.connect()
+    world.refuse()
+    world.close()
+    assert world.closed == [1]
+    assert world.attempts == 2
+    world.assert_at_rest()
+
+
 # --- ending
 
 
@@ -216,6 +308,32 @@ def test_connector_close_without_a_goodbye_from_the_router(world: World) -> None
     world.assert_at_rest()
 
 
+def test_connector_end_waits_for_the_router_and_does_not_cut_it_off(world: World) -> None:
+    """What was sent before the process ends is to arrive, though the router hangs for now."""
+    world.join()
+    world.connector.end(lambda: world.closed.append(1))
+    assert [type(msg) for msg in world.sent()] == [message.Goodbye]
+    world.reactor.advance(3600)
+    assert not world.wire.aborted
+    assert world.closed == []
+    world.lose()
+    assert world.closed == [1]
+    world.assert_at_rest()
+
+
+def test_connector_end_while_it_connects(world: World) -> None:
+    world.connector.end(lambda: world.closed.append(1))
+    assert world.closed == [1]
+    world.assert_at_rest()
+
+
+def test_connector_end_while_it_waits(world: World) -> None:
+    world.refuse()
+    world.connector.end(lambda: world.closed.append(1))
+    assert world.closed == [1]
+    world.assert_at_rest()
+
+
 def test_connector_dropped_session_is_followed_by_another(world: World) -> None:
     world.join()
     world.connector.drop("it is of no use")
@@ -250,7 +368,9 @@ def make_factory() -> Make:
     """Return what makes the protocol factory for a URL."""
 
     def make(url: str) -> Any:
-        return factory_of(MemoryReactorClock(), Address.parse(url), Session, lambda _: None)
+        config = WampConfig.from_mapping({"WAMP_URL": url})
+        lost: Callable[[str], None] = lambda _: None  # noqa: E731
+        return factory_of(MemoryReactorClock(), config.addresses[0], config, Session, lost)
 
     return make
 
@@ -274,3 +394,26 @@ def test_connector_websocket_pings(make_factory: Make, scheme: str) -> None:
 def test_connector_endpoint(url: str, kind: str) -> None:
     endpoint = endpoint_of(MemoryReactorClock(), Address.parse(url), 10.0)
     assert type(endpoint).__name__ == kind
+
+
+def test_connector_needs_no_tls_where_none_is_used() -> None:
+    """TLS is an extra: without it the package connects all the same."""
+    printed = run_program(
+        """
+        import sys
+
+        for name in ("OpenSSL", "service_identity"):
+            sys.modules[name] = None
+        import warnings
+
+        # passlib, which Autobahn imports, imports the standard library's crypt.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import flask_wamp
+
+        try:
+            flask_wamp.connect("ws://127.0.0.1:1/ws").__enter__()
+        except flask_wamp.NotConnected as error:
+            print("refused" in str(error))
+        """
+    )
+    assert printed == "True\n"
