@@ -109,6 +109,8 @@ def test_tls_file_that_nothing_would_use_is_refused(pems: Path, url: str, key: s
         ({"ca": True}, "CA", "give the path of a PEM file"),
         ({"key": "client.key"}, "KEY", "name the certificate as well, in WAMP_TLS_CERT"),
         ({"cert": "missing.pem"}, "CERT", "missing.pem cannot be read"),
+        ({"cert": "missing.pem", "key": "client.key"}, "CERT", "missing.pem cannot be read"),
+        ({"cert": "empty.pem", "key": "client.key"}, "CERT", "empty.pem has no certificate"),
         ({"cert": "client.pem"}, "CERT", "client.pem has no private key: name the file that has"),
         ({"cert": "client.key"}, "CERT", "client.key has no certificate"),
         ({"cert": "client.pem", "key": "no.key"}, "KEY", "no.key cannot be read, No such file"),
@@ -135,6 +137,9 @@ def test_tls_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         tls_module, "find_spec", lambda name: None if name == "OpenSSL" else find_spec(name)
     )
-    with pytest.raises(ConfigError, match=r"pip install 'flask-wamp\[tls\]'"):
+    with pytest.raises(ConfigError) as caught:
         read()
+    assert str(caught.value) == (
+        f"WAMP_URL = {URL!r} is invalid: TLS needs more packages: pip install 'flask-wamp[tls]'."
+    )
     assert read("ws://h/ws") == TLSFiles()
