@@ -8,7 +8,6 @@ from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocket
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
 from ...config import Address
@@ -27,6 +26,9 @@ def endpoint_of(reactor: Any, address: Address, timeout: float) -> Any:
         return UNIXClientEndpoint(reactor, address.path, timeout=timeout)
     endpoint = HostnameEndpoint(reactor, address.host, address.port)
     if address.tls:
+        # Needs the extra "tls", which nothing else does.
+        from twisted.internet.ssl import optionsForClientTLS
+
         return wrapClientTLS(optionsForClientTLS(address.host), endpoint)
     return endpoint
 
