@@ -77,6 +77,7 @@ class WampConfig:
     :ivar timeout: seconds that a call or an acknowledged publish may take (``WAMP_TIMEOUT``).
     :ivar threads: threads that run views at a time (``WAMP_THREADS``).
     :ivar uri_prefix: stands before default URIs; empty or ending in a dot (``WAMP_URI_PREFIX``).
+    :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     """
 
     address: Address
@@ -84,6 +85,7 @@ class WampConfig:
     timeout: float
     threads: int
     uri_prefix: str
+    serve: bool = False
 
     def seconds(self, timeout: float | None) -> float:
         """Return *timeout*, or the one of the configuration where there is none.
@@ -104,6 +106,7 @@ class WampConfig:
             timeout=_timeout("WAMP_TIMEOUT", config.get("WAMP_TIMEOUT")),
             threads=_threads("WAMP_THREADS", config.get("WAMP_THREADS")),
             uri_prefix=_uri_prefix("WAMP_URI_PREFIX", config.get("WAMP_URI_PREFIX")),
+            serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
         )
 
 
@@ -175,3 +178,11 @@ def _uri_prefix(key: str, value: Any) -> str:
     if not isinstance(value, str) or invalid_uri(value.removesuffix(".")):
         raise _refuse(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
     return value if value.endswith(".") else value + "."
+
+
+def _flag(key: str, value: Any) -> bool:
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise _refuse(key, value, f"give True or False; in the environment, FLASK_{key}=true")
+    return value
