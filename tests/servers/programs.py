@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,12 @@ HOSTED = "com.node"
 #: Where a server is installed: the variable that names the environment's Python.
 SERVERS = "SERVERS_PYTHON"
 EVENTLET = "EVENTLET_PYTHON"
+#: What is in a command for the tests alone: addresses, their paths, and how it ends.
+OWN = (
+    r" --no-control-socket| --graceful-timeout=2| --die-on-term| -W ignore",
+    r" --port 8000| --(bind|listen)=\S+| --http-socket \S+| 8000$",
+    r"tests\.servers\.|\S+/starts/",
+)
 
 _numbers = itertools.count(1)
 
@@ -40,6 +47,13 @@ class Server:
     workers: int = 1
     begins: bool = True
     threads: int = 8
+
+    def shown(self) -> str:
+        """Return the command as the page about servers has it, without what only tests need."""
+        shown = " ".join(self.command(8000))
+        for own in OWN:
+            shown = re.sub(own, "", shown)
+        return shown
 
 
 def gunicorn(*options: str) -> Callable[[int], Sequence[str]]:
@@ -66,7 +80,7 @@ def flask_run(*options: str) -> Callable[[int], Sequence[str]]:
 
 def uwsgi(*options: str) -> Callable[[int], Sequence[str]]:
     """Return what starts uWSGI with *options*."""
-    common = ("--module", APP, "--threads", "4", "--die-on-term", "--need-app")
+    common = ("--module", APP, "--threads=4", "--die-on-term", "--need-app")
     return lambda port: ("uwsgi", "--http-socket", f"127.0.0.1:{port}", *common, *options)
 
 

@@ -10,6 +10,7 @@ import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode, free_port
+from tests.docs.tables import ROOT, files_of
 from tests.node.programs import Program
 from tests.node.support import Peer, error_of, wait_until
 
@@ -135,25 +136,52 @@ def test_workers_that_only_call_serve_nothing(node: CrossbarNode, callee: Peer, 
         assert error.error == NO_SUCH_PROCEDURE
 
 
-def test_workers_explicit_hook_and_middleware(
-    node: CrossbarNode, peer: Peer, tmp_path: Path
-) -> None:
-    """gunicorn's own hook is called as well; and the application stands in a middleware."""
-    (tmp_path / "hooks.py").write_text(
-        "from flask_wamp.servers.gunicorn import post_worker_init as serve\n"
-        "def post_worker_init(worker):\n"
-        "    print('the hook of the settings', flush=True)\n"
-        "    serve(worker)\n"
-    )
+@pytest.fixture
+def shop(node: CrossbarNode, tmp_path: Path) -> Path:
+    """Return a directory with the files of the page about servers, and the socket of its node."""
+    for name, text in files_of("howto/servers.md").items():
+        (tmp_path / name).write_text(text)
     (tmp_path / "behind.py").write_text(
         "from werkzeug.middleware.proxy_fix import ProxyFix\n"
-        "from tests.servers.app import app\n"
+        "from app import app\n"
         "wsgi = ProxyFix(app)\n"
     )
-    server = Server("gunicorn", gunicorn(f"--config={tmp_path}/hooks.py", f"--chdir={tmp_path}"))
-    with start(server, node, app="behind:wsgi") as running:
-        served(peer, running)
-        assert said(running).count("the hook of the settings") == 1
+    (tmp_path / ".crossbar").mkdir()
+    socket = node.backend_url.removeprefix("unix:")
+    (tmp_path / ".crossbar/router.sock").symlink_to(socket)
+    return tmp_path
+
+
+def wait_for_label(peer: Peer) -> None:
+    """Wait until the shop answers."""
+
+    def ask() -> bool:
+        try:
+            return bool(peer.call("com.shop.label", 7) == {"order": 7})
+        except ApplicationError:
+            return False
+
+    wait_until(ask, "the shop is served")
+
+
+@pytest.mark.parametrize("app", ["app:app", "behind:wsgi"])
+@pytest.mark.parametrize("config", ["gunicorn.conf.py", "python:flask_wamp.servers.gunicorn"])
+def test_workers_whose_hook_is_written_down(
+    node: CrossbarNode, peer: Peer, shop: Path, config: str, app: str
+) -> None:
+    """With middleware around the application, and without."""
+    server = Server("gunicorn", gunicorn(f"--config={config}", "-w1", f"--chdir={shop}"))
+    if config.endswith(".py"):
+        server = Server("gunicorn", gunicorn(f"--config={shop}/{config}", f"--chdir={shop}"))
+    with start(server, node, app=app):
+        wait_for_label(peer)
+
+
+def test_workers_of_a_server_with_a_hook_of_its_own(peer: Peer, shop: Path) -> None:
+    code = "import hook, threading; hook.worker_has_started(); threading.Event().wait()"
+    env = {"PYTHONPATH": str(ROOT)}
+    with Program(environment(SERVERS), "-c", code, env=env, cwd=shop):
+        wait_for_label(peer)
 
 
 def test_workers_of_uwsgi_without_threads_say_so(node: CrossbarNode) -> None:
@@ -182,7 +210,7 @@ def test_workers_of_a_master_that_has_called_have_their_own_connection(
         "with app.app_context():\n"
         "    print('early', g.wampy.call('com.peer.double', 21), flush=True)\n"
     )
-    env = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     with start(ALL[name], node, app="early:app", env=env) as running:
         served(peer, running)
         wait_until(lambda: len(processes(peer, running)) == 2, "both serve")
@@ -207,7 +235,7 @@ def test_workers_with_an_incomplete_application_serve_nothing(
             *("--master", "--enable-threads", "--die-on-term"),
         ),
     }[name]
-    env = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     with start(Server(name, command), node, app="incomplete:app", env=env) as running:
         wait_until(lambda: answers(running) == 500, "the server shows an error")
         stays_unserved(peer, running)
@@ -225,7 +253,7 @@ def test_workers_of_the_reloader_with_an_incomplete_application_serve_nothing(
             *("--port", str(port)),
         ),
     )
-    env = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     with start(server, node, env=env) as running:
         running.wait()
         wait_until(lambda: refusal(peer, running) == "wamp.error.not_authorized", "it is served")
@@ -296,3 +324,15 @@ def test_workers_are_no_processes_that_merely_import_the_application(name: str) 
         running.process.stdin.close()
         running.wait()
         assert "found [] False" in running.output
+
+
+def test_workers_of_quart_are_refused() -> None:
+    """Its applications are none of Flask's; the text says so."""
+    code = (
+        "from quart import Quart; from flask_wamp import SetupError, WAMP\n"
+        "try: WAMP(Quart('shop'))\n"
+        "except SetupError as error: print(error)\n"
+    )
+    with Program(environment(SERVERS), "-c", code) as program:
+        assert program.wait() == 0, program.output
+        assert program.output.startswith("quart.app.Quart is not a Flask application")
