@@ -97,7 +97,7 @@ test-slow: pytest
 
 .PHONY: test-servers
 test-servers: $(SERVERS) $(EVENTLET) ## run the application under every server, and print the table
-test-servers: PYTEST := -m servers --timeout 180
+test-servers: PYTEST := -m servers --timeout 300
 test-servers: pytest
 
 .PHONY: pytest
@@ -151,8 +151,10 @@ format: $(DEV) ## format the code and repair what can be repaired
 	@$(VENV)/bin/ruff format
 
 .PHONY: bench
-bench: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
-	@WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" $(PY) -m benchmarks $(ARGS)
+bench: $(DEV) $(WAMPY) $(SERVERS) $(EVENTLET) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
+	@WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
+	  SERVERS_PYTHON="$(abspath $(VENV_SERVERS)/bin/python)" \
+	  EVENTLET_PYTHON="$(abspath $(VENV_EVENTLET)/bin/python)" $(PY) -m benchmarks $(ARGS)
 
 .PHONY: clean
 clean: ## remove what make has made

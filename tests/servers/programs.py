@@ -5,12 +5,13 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Self
 
 from flask_wamp.node import CrossbarNode, free_port
 from tests.node.programs import Program
-from tests.node.support import Answer, http, missing_service, wait_until
+from tests.node.support import LIMIT, Answer, http, missing_service, wait_until
 
 HERE = Path(__file__).parent
 APP = "tests.servers.app:app"
@@ -38,7 +39,6 @@ class Server:
     :ivar environment: the variable that names the environment's Python.
     :ivar workers: processes that answer HTTP.
     :ivar begins: a process serves before it is asked over HTTP.
-    :ivar threads: requests that one process answers at a time.
     """
 
     name: str
@@ -46,7 +46,6 @@ class Server:
     environment: str = SERVERS
     workers: int = 1
     begins: bool = True
-    threads: int = 8
 
     def shown(self) -> str:
         """Return the command as the page about servers has it, without what only tests need."""
@@ -94,7 +93,7 @@ ALL = {
     for server in (
         Server("flask run", flask_run()),
         Server("flask run --debug", flask_run("--debug")),
-        Server("gunicorn, sync", gunicorn("-w2"), workers=2, threads=1),
+        Server("gunicorn, sync", gunicorn("-w2"), workers=2),
         Server("gunicorn, gthread", gunicorn("-w2", "-kgthread", "--threads=4"), workers=2),
         Server(
             "gunicorn, gthread, --preload",
@@ -120,10 +119,20 @@ ALL = {
             begins=False,
         ),
         Server("cheroot", lambda port: ("cheroot", f"--bind=127.0.0.1:{port}", APP), begins=False),
-        Server("uvicorn, a2wsgi", uvicorn("by_a2wsgi"), begins=False),
-        Server("uvicorn, asgiref", uvicorn("by_asgiref"), begins=False, threads=1),
+        Server("uvicorn, a2wsgi", uvicorn("asgi"), begins=False),
     )
 }
+
+
+def _ask_kept(connection: HTTPConnection, path: str) -> HTTPResponse:
+    """Ask over a connection that the server may have closed, as uWSGI does without a word."""
+    try:
+        connection.request("GET", path)
+        return connection.getresponse()
+    except ConnectionError:
+        connection.close()
+        connection.request("GET", path)
+        return connection.getresponse()
 
 
 @dataclass
@@ -154,6 +163,18 @@ class Running:
     def post(self, path: str) -> Answer:
         """Send something over HTTP."""
         return http(f"http://127.0.0.1:{self.port}{path}", {})
+
+    def get_all(self, paths: Sequence[str]) -> list[Answer]:
+        """Ask for one after another over one connection, where the server keeps it open."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
+        answers = []
+        try:
+            for path in paths:
+                response = _ask_kept(connection, path)
+                answers.append(Answer(response.status, response.read()))
+        finally:
+            connection.close()
+        return answers
 
     def wait(self) -> None:
         """Wait until the server answers; its first request, where it needs that to serve."""

@@ -11,7 +11,7 @@ from tests.node.support import wait_until
 from .conftest import Callee
 from .programs import ALL, EVENTLET, SERVERS, Running, Server, environment, gunicorn, start
 
-pytestmark = [pytest.mark.servers, pytest.mark.node, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.servers, pytest.mark.node]
 
 GREEN = ("gunicorn, gevent", "gunicorn 25.3, eventlet", "gevent.pywsgi", "eventlet.wsgi")
 WAITING = 100

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.node.support import Peer, error_of, wait_until
 from .programs import ALL, APP, SERVERS, Running, Server, environment, gunicorn, start
 from .test_matrix import handlers_of, processes, served
 
-pytestmark = [pytest.mark.servers, pytest.mark.node, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.servers, pytest.mark.node]
 
 NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
 #: What an application looks like whose last line cannot be run.
@@ -256,13 +257,21 @@ def test_workers_of_the_reloader_with_an_incomplete_application_serve_nothing(
     env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     with start(server, node, env=env) as running:
         running.wait()
-        wait_until(lambda: refusal(peer, running) == "wamp.error.not_authorized", "it is served")
+        wait_until(
+            lambda: refusal(peer, running) == "wamp.error.not_authorized",
+            "it is served",
+            timeout=60,
+        )
         module.write_text(INCOMPLETE.format(last="raise RuntimeError('half')"))
-        wait_until(lambda: answers(running) == 500, "the reloader shows an error")
+        wait_until(lambda: answers(running) == 500, "the reloader shows an error", timeout=60)
         stays_unserved(peer, running)
         module.write_text(INCOMPLETE.format(last="wamp.callee('com.mended')(lambda: 1)"))
-        wait_until(lambda: answers(running) == 200, "it is whole again")
-        wait_until(lambda: refusal(peer, running) == "wamp.error.not_authorized", "served again")
+        wait_until(lambda: answers(running) == 200, "it is whole again", timeout=60)
+        wait_until(
+            lambda: refusal(peer, running) == "wamp.error.not_authorized",
+            "served again",
+            timeout=60,
+        )
 
 
 def answers(running: Running) -> int:
@@ -336,3 +345,24 @@ def test_workers_of_quart_are_refused() -> None:
     with Program(environment(SERVERS), "-c", code) as program:
         assert program.wait() == 0, program.output
         assert program.output.startswith("quart.app.Quart is not a Flask application")
+
+
+def test_workers_under_asgiref_fail_whether_they_call_or_not(
+    node: CrossbarNode, tmp_path: Path
+) -> None:
+    """When this one fails, asgiref 3.13 is mended, and may go into the table."""
+    (tmp_path / "by_asgiref.py").write_text(
+        "from asgiref.wsgi import WsgiToAsgi\n"
+        "from flask import Flask\n"
+        "app = Flask('plain')\n"
+        "app.add_url_rule('/quick', view_func=lambda: 'quick')\n"
+        "asgi = WsgiToAsgi(app)\n"
+    )
+    server = Server("asgiref", lambda port: ("uvicorn", "--port", str(port), "by_asgiref:asgi"))
+    with start(server, node, env={"PYTHONPATH": str(tmp_path)}) as running:
+        running.wait()
+        with ThreadPoolExecutor(8) as threads:
+            answers = threads.map(lambda _: running.get_all(["/quick"] * 100), range(8))
+            statuses = [answer.status for some in answers for answer in some]
+        assert 500 in statuses
+        assert "CurrentThreadExecutor already quit or is broken" in said(running)
