@@ -16,6 +16,7 @@ from typing import Any
 from flask import Flask, request, request_started
 
 from .._twisted.reactor_thread import refuse_without_threads
+from ..context import METHOD
 from ..errors import NotConnected, SetupError, WAMPError
 from ..state import State
 from . import gunicorn, uwsgi, werkzeug
@@ -75,6 +76,9 @@ class Serving:
             log.exception("%s is not served over WAMP", name)
 
     def _request_has_come(self, _app: Flask, **_details: Any) -> None:
+        if request.method == METHOD:
+            # A call that is answered through the pipeline of HTTP.
+            return
         environ = request.environ
         # What Flask's test client sends is no sign of a server.
         from_test = "werkzeug.debug.preserve_context" in environ or environ.get(

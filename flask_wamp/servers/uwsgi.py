@@ -25,8 +25,13 @@ def watch(serving: Begins) -> None:
         return
     if uwsgi.masterpid() == 0 or uwsgi.worker_id() != 0:
         return
-    # A module that uWSGI brings along; with it, others may have hooks as well.
-    decorators: Any = importlib.import_module("uwsgidecorators")
+    try:
+        # uWSGI brings it along; with it, others may have hooks as well.
+        decorators: Any = importlib.import_module("uwsgidecorators")
+    except Exception:  # noqa: BLE001
+        # It refuses some ways to run, with a bare Exception, and not every build has it. The
+        # first request begins then.
+        return
     modules = _modules_being_imported()
     alive = weakref.ref(serving)
 

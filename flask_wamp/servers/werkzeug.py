@@ -4,8 +4,6 @@ The parent of the reloader imports the application as well, and runs no server. 
 for the begin; it has a class for its servers, and this is its public method that runs one.
 """
 
-from functools import wraps
-
 from .inside import begin_serving
 
 
@@ -14,11 +12,11 @@ def watch() -> None:
     from werkzeug.serving import BaseWSGIServer
 
     serve_forever = BaseWSGIServer.serve_forever
-    if hasattr(serve_forever, "__wrapped__"):
+    if serve_forever.__module__ == __name__:
         return
 
-    @wraps(serve_forever)
     def serve_wamp_too(self: BaseWSGIServer, poll_interval: float = 0.5) -> None:
+        """Handle requests until the server is shut down; see :class:`BaseWSGIServer`."""
         begin_serving(self.app)
         serve_forever(self, poll_interval)
 

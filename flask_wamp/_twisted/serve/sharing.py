@@ -81,6 +81,8 @@ class SharedServer(ViewServer):
             absolute=True,
             options=ProcedureOptions(request=False, invoke="single"),
         )
+        #: What the router has yet to answer.
+        self._asked: set[Declared] = set()
         self._timers: dict[Declared, Any] = {}
         self._refused: dict[Declared, str] = {}
         #: Level, what was refused and why, and the remedy.
@@ -123,7 +125,8 @@ class SharedServer(ViewServer):
         super().revoked(number)
         if was_elected and self._election not in self._bound:
             for subscription in self._registry.subscriptions:
-                self.remove(subscription)
+                # Where the session ends meanwhile, the subscription does as well.
+                self.remove(subscription).addErrback(lambda _failure: None)
             self._ask_later(self._election, RETRY)
 
     @inlineCallbacks
@@ -135,6 +138,9 @@ class SharedServer(ViewServer):
 
     @inlineCallbacks
     def _claim(self, declared: Declared) -> Any:
+        if declared in self._asked or declared in self._bound:
+            return
+        self._asked.add(declared)
         try:
             yield self._request(declared)
         except Exception as error:  # noqa: BLE001
@@ -142,6 +148,8 @@ class SharedServer(ViewServer):
             if not self._over:
                 yield self._take_refusal(declared, error)
             return
+        finally:
+            self._asked.discard(declared)
         self._refused.pop(declared, None)
         if declared is self._election:
             log.info("%s: this process handles the events", self._app)

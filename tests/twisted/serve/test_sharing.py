@@ -299,3 +299,18 @@ def test_sharing_names_of_elections() -> None:
     assert all(invalid_uri(each) is None for each in names)
     assert names[0].startswith("flask_wamp.subscriber.web_shop.")
     assert names[4].startswith("flask_wamp.subscriber.app_main.")
+
+
+def test_sharing_asks_once_at_a_time(app: Flask, wamp: WAMP, worker: Worker, turns: Turns) -> None:
+    """A handler that is added while the election goes on does not ask for it again."""
+    wamp.subscribe("com.shop.topic")(lambda: None)
+    router = worker.router = Router(turns)
+    router.transport.on_send = router.transport.sent.append
+    share(router.session, state_of(app), worker.pool, Limits(), ELECTION)
+    wamp.subscribe("com.shop.late")(lambda: None)
+    fired(worker.server.add(state_of(app).registry.subscriptions[-1]), turns)
+    (election,) = router.transport.of_kind(message.Register)
+    router.transport.receive(message.Registered(election.request, 1))
+    topics = [msg.topic for msg in router.transport.of_kind(message.Subscribe)]
+    assert topics == ["com.shop.topic", "com.shop.late"]
+    assert turns.clock.getDelayedCalls() == []

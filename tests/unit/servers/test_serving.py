@@ -108,6 +108,14 @@ def test_serving_does_not_begin_in_tests_of_the_application(
     assert begun.names == []
 
 
+def test_serving_does_not_begin_with_a_call(begun: Begun) -> None:
+    """One that a route answers passes through what HTTP passes through."""
+    app = application()
+    ask_by_call = EnvironBuilder(method="CALL").get_environ()
+    run_wsgi_app(app, ask_by_call)
+    assert begun.names == []
+
+
 def test_serving_does_not_begin_where_the_application_is_tested(begun: Begun) -> None:
     app = application(TESTING=True)
     ask(app)
@@ -362,6 +370,17 @@ def test_serving_begins_with_a_request_where_uwsgi_s_worker_imports(
     ask(app)
     assert begun.wait() == ["shop"]
     assert app.name == "shop"
+
+
+def test_serving_begins_with_a_request_where_uwsgi_has_no_decorators(
+    begun: Begun, imported: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its module is missing, or refuses to be imported."""
+    Master(monkeypatch)
+    monkeypatch.setitem(sys.modules, "uwsgidecorators", None)
+    app = application()
+    ask(app)
+    assert begun.wait() == ["shop"]
 
 
 def test_serving_is_refused_where_uwsgi_runs_no_threads(
