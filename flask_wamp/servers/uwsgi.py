@@ -1,7 +1,7 @@
 """uWSGI: each worker serves once it is forked from the master, which has loaded the application.
 
 Without a master, and with ``lazy-apps``, a worker loads the application itself; uWSGI calls nothing
-then, and the first request over HTTP begins the serving.
+then, and the first request over HTTP begins the serving. So it does with uWSGI's gevent.
 """
 
 import importlib
@@ -23,7 +23,8 @@ def watch(serving: Begins) -> None:
     uwsgi: Any = sys.modules.get("uwsgi")
     if uwsgi is None or not hasattr(uwsgi, "masterpid"):
         return
-    if uwsgi.masterpid() == 0 or uwsgi.worker_id() != 0:
+    # With gevent, the worker patches itself after it was forked; a reactor comes after that.
+    if uwsgi.masterpid() == 0 or uwsgi.worker_id() != 0 or "gevent" in uwsgi.opt:
         return
     try:
         # uWSGI brings it along; with it, others may have hooks as well.

@@ -79,7 +79,7 @@ def flask_run(*options: str) -> Callable[[int], Sequence[str]]:
 
 def uwsgi(*options: str) -> Callable[[int], Sequence[str]]:
     """Return what starts uWSGI with *options*."""
-    common = ("--module", APP, "--threads=4", "--die-on-term", "--need-app")
+    common = ("--module", APP, "--die-on-term", "--need-app")
     return lambda port: ("uwsgi", "--http-socket", f"127.0.0.1:{port}", *common, *options)
 
 
@@ -108,9 +108,14 @@ ALL = {
             environment=EVENTLET,
             workers=2,
         ),
-        Server("uWSGI", uwsgi("--master", "--processes=2"), workers=2),
-        Server("uWSGI, lazy-apps", uwsgi("--master", "--lazy-apps"), begins=False),
-        Server("uWSGI without a master", uwsgi(), begins=False),
+        Server("uWSGI", uwsgi("--threads=4", "--master", "--processes=2"), workers=2),
+        Server("uWSGI, lazy-apps", uwsgi("--threads=4", "--master", "--lazy-apps"), begins=False),
+        Server("uWSGI without a master", uwsgi("--threads=4"), begins=False),
+        Server(
+            "uWSGI, gevent",
+            uwsgi("--master", "--gevent=200", "--gevent-monkey-patch"),
+            begins=False,
+        ),
         Server("gevent.pywsgi", script("with_gevent.py"), begins=False),
         Server("eventlet.wsgi", script("with_eventlet.py"), environment=EVENTLET, begins=False),
         Server(

@@ -13,7 +13,13 @@ from .programs import ALL, EVENTLET, SERVERS, Running, Server, environment, guni
 
 pytestmark = [pytest.mark.servers, pytest.mark.node]
 
-GREEN = ("gunicorn, gevent", "gunicorn 25.3, eventlet", "gevent.pywsgi", "eventlet.wsgi")
+GREEN = (
+    "gunicorn, gevent",
+    "gunicorn 25.3, eventlet",
+    "uWSGI, gevent",
+    "gevent.pywsgi",
+    "eventlet.wsgi",
+)
 WAITING = 100
 
 

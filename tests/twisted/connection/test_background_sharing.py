@@ -47,6 +47,8 @@ def test_background_shares_and_calls_pass_meanwhile(process: Process) -> None:
     assert process.next_message(message.Yield).args == ["x"]
     # A second time there is nothing to do.
     assert process.outcome(process.begin(lambda: start(process))) is None
+    with pytest.raises(SetupError, match="declared after WAMP_SERVE had served the declarations"):
+        process.wamp.callee("com.example.late")(lambda: "late")
 
 
 def test_background_shares_what_is_not_refused_and_calls_pass(process: Process) -> None:

@@ -310,7 +310,7 @@ class Master(ModuleType):
         super().__init__("uwsgi")
         self.forked: list[Callable[[], None]] = []
         self.worker = 0
-        self.opt = {"enable-threads": True}
+        self.opt: dict[str, Any] = {"enable-threads": True}
         self.masterpid = lambda: master
         self.worker_id = lambda: self.worker
         decorators: Any = ModuleType("uwsgidecorators")
@@ -358,13 +358,22 @@ def test_serving_does_not_begin_where_uwsgi_could_not_import_the_application(
     assert begun.wait() == ["shop"]
 
 
-@pytest.mark.parametrize(("process", "worker"), [(0, 0), (1, 1)])
+@pytest.mark.parametrize(
+    ("process", "worker", "options"),
+    [(0, 0, {"threads": b"4"}), (1, 1, {"threads": b"4"}), (1, 0, {"gevent": b"9"})],
+    ids=["no master", "lazy-apps", "gevent"],
+)
 def test_serving_begins_with_a_request_where_uwsgi_s_worker_imports(
-    begun: Begun, imported: str, monkeypatch: pytest.MonkeyPatch, process: int, worker: int
+    begun: Begun,
+    imported: str,
+    monkeypatch: pytest.MonkeyPatch,
+    process: int,
+    worker: int,
+    options: dict[str, Any],
 ) -> None:
-    """Without a master, or with ``lazy-apps``."""
+    """Or patches itself after it was forked, as with gevent."""
     master = Master(monkeypatch, master=process)
-    master.worker = worker
+    master.worker, master.opt = worker, options
     app = application()
     assert master.forked == []
     ask(app)
