@@ -14,6 +14,8 @@ VENV ?= .venv
 VENV_WAMPY ?= .venv-wampy
 VENV_NAMEKO ?= .venv-nameko
 VENV_JOBS ?= .venv-jobs
+VENV_SERVERS ?= .venv-servers
+VENV_EVENTLET ?= .venv-eventlet
 PORT ?= 8080
 # More arguments for pytest or the benchmarks: make test ARGS="-k poll"
 ARGS ?=
@@ -38,6 +40,8 @@ MUTMUT := $(STAMPS)/mutants-$(SUFFIX)
 WAMPY := $(VENV_WAMPY)/.stamps/wampy-$(call digest,constraints-wampy.txt)
 NAMEKO := $(VENV_NAMEKO)/.stamps/nameko-$(call digest,constraints-nameko.txt)
 JOBS := $(VENV_JOBS)/.stamps/jobs-$(call digest,pyproject.toml constraints.txt constraints-jobs.txt)
+SERVERS := $(VENV_SERVERS)/.stamps/servers-$(call digest,pyproject.toml constraints.txt constraints-servers.txt)
+EVENTLET := $(VENV_EVENTLET)/.stamps/eventlet-$(call digest,pyproject.toml constraints.txt constraints-eventlet.txt)
 
 VENDOR := flask_app/static/vendor/wampy.min.js
 VENDOR_STAMP := build/js/.vendor-$(WAMPY_JS_VERSION)
@@ -93,12 +97,18 @@ test-slow: ## run the tests that take longest
 test-slow: PYTEST := -m slow --timeout 600
 test-slow: $(JOBS) pytest
 
+.PHONY: test-servers
+test-servers: $(SERVERS) $(EVENTLET) ## run the application under every server, and print the table
+test-servers: PYTEST := -m servers --timeout 300
+test-servers: pytest
+
 .PHONY: pytest
 pytest: $(DEV) $(WAMPY) $(NAMEKO) $(VENDOR) $(NODE_MODULES)
 	@if [ -z "$(CHROMIUM)" ]; then \
 	  echo "No Chromium here: the browser tests need it (Debian: apt-get install chromium)." >&2; fi
 	@PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(VENV)/bin):$$PATH" WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
 	  NAMEKO_PYTHON="$(abspath $(VENV_NAMEKO)/bin/python)" JOBS_PYTHON="$(abspath $(VENV_JOBS)/bin/python)" \
+	  SERVERS_PYTHON="$(abspath $(VENV_SERVERS)/bin/python)" EVENTLET_PYTHON="$(abspath $(VENV_EVENTLET)/bin/python)" \
 	  WAMPY_JS="$(abspath build/js/node_modules/wampy)" CHROMIUM="$(CHROMIUM)" \
 	  $(PY) -m pytest $(PYTEST) $(ARGS)
 
@@ -142,12 +152,14 @@ format: $(DEV) ## format the code and repair what can be repaired
 	@$(VENV)/bin/ruff format
 
 .PHONY: bench
-bench: $(DEV) $(WAMPY) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
-	@WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" $(PY) -m benchmarks $(ARGS)
+bench: $(DEV) $(WAMPY) $(SERVERS) $(EVENTLET) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
+	@WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
+	  SERVERS_PYTHON="$(abspath $(VENV_SERVERS)/bin/python)" \
+	  EVENTLET_PYTHON="$(abspath $(VENV_EVENTLET)/bin/python)" $(PY) -m benchmarks $(ARGS)
 
 .PHONY: clean
 clean: ## remove what make has made
-	@rm -rf .venv .venv-wampy .venv-nameko .venv-jobs build dist mutants \
+	@rm -rf .venv .venv-wampy .venv-nameko .venv-jobs .venv-servers .venv-eventlet build dist mutants \
 	  .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@rm -rf flask_app/static/vendor
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -210,6 +222,27 @@ $(JOBS):
 	@$(VENV_JOBS)/bin/python -m pip install -qq --constraint constraints.txt pip
 	@$(VENV_JOBS)/bin/python -m pip install -qq --constraint constraints.txt --constraint constraints-jobs.txt \
 	  --build-constraint constraints.txt --editable . 'apscheduler<4' celery rq
+	@touch $@
+
+# The servers that Flask runs under, beside the extension as a user installs it.
+$(SERVERS):
+	$(call make-venv,$(VENV_SERVERS))
+	@rm -f $(@D)/*
+	@echo "Installing the servers into $(VENV_SERVERS)"
+	@$(VENV_SERVERS)/bin/python -m pip install -qq --constraint constraints.txt pip
+	@$(VENV_SERVERS)/bin/python -m pip install -qq --constraint constraints.txt --build-constraint constraints.txt \
+	  --requirement constraints-servers.txt --editable .
+	@touch $@
+
+# The last gunicorn that knows eventlet.
+$(EVENTLET):
+	$(call make-venv,$(VENV_EVENTLET))
+	@rm -f $(@D)/*
+	@echo "Installing gunicorn and eventlet into $(VENV_EVENTLET)"
+	@$(VENV_EVENTLET)/bin/python -m pip install -qq --constraint constraints.txt pip
+	@grep -v '^gunicorn==' constraints.txt > $(@D)/constraints.txt
+	@$(VENV_EVENTLET)/bin/python -m pip install -qq --constraint $(@D)/constraints.txt --build-constraint constraints.txt \
+	  --requirement constraints-eventlet.txt --editable .
 	@touch $@
 
 # The browser's file is one of the package's, without the packages it depends on.

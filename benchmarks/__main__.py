@@ -11,6 +11,7 @@ from typing import Any
 from flask_wamp.node import CrossbarNode
 
 from .http_load import requests_per_second
+from .servers import throughputs
 from .validation import validation_costs
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +61,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for path in ("/plain", "/call"):
                 figures.setdefault(path, []).append(requests_per_second(node.port, path))
+        under_servers = list(throughputs(node))
     bare, flask, routed = "com.bench.bare", "com.bench.flask", "com.bench.routed"
     print(f"{'':<46}{'median':>10}{'':<6}{'ratio':>8}")
     for name, uri in (
@@ -87,10 +89,14 @@ def main() -> None:
     print_row(
         "events into eight, each handles all", figures, "events eight", "events bare", "/s", 1
     )
+    print("HTTP view with one call under other servers; ratio: to the node's hosting beside it")
+    for name, workers, theirs, hosted in under_servers:
+        label = f"{name}, {workers} workers" if workers > 1 else name
+        print_row(label, {"theirs": theirs, "hosted": hosted}, "theirs", "hosted", "/s", 1)
     print("cost of validation per call, without the wire")
     for name, seconds in validation_costs().items():
         print(f"{name:<46}{seconds * 1e6:>10.2f} us")
-    print("ratio: to the first row of the same kind, median of the rounds")
+    print("other ratios: to the first row of the same kind; each the median of the rounds")
 
 
 if __name__ == "__main__":

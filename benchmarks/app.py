@@ -132,6 +132,8 @@ class Bare(ApplicationSession):
     def onJoin(self, details: Any) -> Any:
         """Register the procedures, and subscribe."""
         yield self.register(lambda a, b: a + b, "com.bench.bare")
+        # What the application calls that runs under other servers.
+        yield self.register(lambda number: 2 * number, "com.peer.double")
 
         def count(to: int, details: Any) -> None:
             for number in range(to):

@@ -30,6 +30,7 @@ class WampConfig:
     :ivar serializers: how messages are written, the first choice first (``WAMP_SERIALIZER``).
     :ivar tls: the files of ``wss`` and ``rss`` (``WAMP_TLS_CA``, ``WAMP_TLS_CERT``,
         ``WAMP_TLS_KEY``).
+    :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     """
 
     addresses: tuple[Address, ...]
@@ -39,6 +40,7 @@ class WampConfig:
     uri_prefix: str
     serializers: tuple[str, ...]
     tls: TLSFiles
+    serve: bool = False
 
     @property
     def urls(self) -> str:
@@ -68,6 +70,7 @@ class WampConfig:
             uri_prefix=_uri_prefix("WAMP_URI_PREFIX", config.get("WAMP_URI_PREFIX")),
             serializers=_serializers("WAMP_SERIALIZER", config.get("WAMP_SERIALIZER")),
             tls=tls_files(config, key, [each.url for each in addresses if each.tls]),
+            serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
         )
 
 
@@ -165,3 +168,11 @@ def _uri_prefix(key: str, value: Any) -> str:
     if not isinstance(value, str) or invalid_uri(value.removesuffix(".")):
         raise invalid_config(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
     return value if value.endswith(".") else value + "."
+
+
+def _flag(key: str, value: Any) -> bool:
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise _refuse(key, value, f"give True or False; in the environment, FLASK_{key}=true")
+    return value

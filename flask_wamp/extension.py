@@ -19,6 +19,7 @@ from .declare.registry import Registry
 from .errors import DeclarationError, SetupError
 from .serve import typed_views
 from .serve.responses import let_views_return_results
+from .servers import serving
 from .signals import SessionInfo
 from .state import State, state_of
 
@@ -50,8 +51,13 @@ class WAMP(Namespaces):
         Nothing is connected or started here.
 
         :raises ConfigError: a configuration value is invalid.
-        :raises SetupError: the application has a WAMP extension already.
+        :raises SetupError: it is no Flask application, or has a WAMP extension already.
         """
+        if not isinstance(app, Flask):
+            raise SetupError(
+                f"{type(app).__module__}.{type(app).__qualname__} is not a Flask application, "
+                "which is what WAMP(app) and init_app(app) take"
+            )
         if "wamp" in app.extensions:
             raise SetupError(
                 f"the Flask application {app.name!r} has a WAMP extension already: call init_app "
@@ -65,6 +71,8 @@ class WAMP(Namespaces):
         let_views_return_results(app)
         outbox.init_app(app)
         typed_views.init_app(app, self._registry)
+        if config.serve:
+            serving.init_app(state)
         self._apps.add(app)
 
     def register_namespace(self, namespace: Namespace) -> None:
@@ -155,6 +163,9 @@ class WAMP(Namespaces):
         For processes that Crossbar does not run: a script, ``flask run``, a test. Returns once
         everything is registered; after a lost connection all is registered again by itself.
 
+        With ``WAMP_SERVE`` it serves beside other processes that do so, and what the router refuses
+        is logged and asked for again, not raised.
+
         :param app: by default the current application, or the only one.
         :param timeout: seconds to connect and register in; by default ``WAMP_TIMEOUT``.
         :raises NotConnected: no session within the timeout.
@@ -165,6 +176,9 @@ class WAMP(Namespaces):
 
         state = self._state(app)
         seconds = state.config.seconds(timeout)
+        if state.config.serve:
+            serving.start(state, seconds)
+            return
         state.dispatcher.prepare()
         link = state.slot.get(lambda: BackgroundLink(state, serving=True))
         if not isinstance(link, BackgroundLink):

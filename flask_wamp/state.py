@@ -19,37 +19,44 @@ from .serve.dispatcher import Dispatcher
 class LinkSlot:
     """Holds an application's link, and makes one at the first use where nobody attached one.
 
-    A fork empties the slot of the child: a session belongs to the process that opened it.
+    A fork empties the slot of the child: a session belongs to the process that opened it. uWSGI forks
+    without telling Python, so the slot knows whose link it holds.
     """
 
     def __init__(self) -> None:
         self._link: Link | None = None
-        self._lock = threading.Lock()
+        self._process = 0
+        # One for each process, and made at the first use: one that is made before gevent or eventlet
+        # patches, as under gunicorn's --preload, would stop every green thread while one holds it.
+        self._locks: dict[int, threading.Lock] = {}
         _slots.add(self)
 
     @property
     def link(self) -> Link | None:
         """The link, or None where none was made yet."""
-        return self._link
+        return self._link if self._process == os.getpid() else None
 
     def attach(self, link: Link | None) -> None:
         """Use *link* from now on, or none."""
+        self._process = os.getpid()
         self._link = link
 
     def get(self, make: Callable[[], Link]) -> Link:
         """Return the link, made by *make* where there is none yet."""
-        link = self._link
+        link = self.link
         if link is not None:
             return link
-        with self._lock:
-            if self._link is None:
-                self._link = make()
-            return self._link
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            link = self.link
+            if link is None:
+                link = make()
+                self.attach(link)
+            return link
 
     def reset(self) -> None:
-        """Be empty, in the child of a fork, whatever thread held the lock in the parent."""
+        """Be empty, in the child of a fork."""
         self._link = None
-        self._lock = threading.Lock()
+        self._locks.clear()
 
 
 _slots: weakref.WeakSet[LinkSlot] = weakref.WeakSet()

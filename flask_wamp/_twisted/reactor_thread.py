@@ -8,29 +8,38 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..errors import NotConnected
+from ..errors import NotConnected, SetupError
+from .engine.green import patched_by, waits_for_all, wake_one_by_one
 
 #: Seconds that the reactor may take to stop, when the process ends.
 STOP_TIMEOUT = 1.0
 
-_lock = threading.Lock()
+_locks: dict[int, threading.Lock] = {}
 _reactor: Any = None
 _forked = False
 _ended = False
 _last_works: list[Callable[[], None]] = []
+#: The process whose reactor it is: uWSGI forks without telling Python.
+_process = 0
 
 
 def running_reactor() -> Any:
     """Return the process's running reactor, started in a thread of its own where none runs.
 
     :raises NotConnected: the process ends, and the reactor has stopped.
+    :raises SetupError: no such thread would run beside the others.
     """
-    global _reactor
-    with _lock:
+    global _reactor, _process
+    process = os.getpid()
+    # Made at the first use, as the lock of a slot is.
+    with _locks.setdefault(process, threading.Lock()):
+        if (_reactor is not None or _ended) and _process != process:
+            _forget_reactor()
         if _ended:
             raise NotConnected("the process ends: nothing can be sent any more")
         if _reactor is None:
             _reactor = _start()
+            _process = process
         return _reactor
 
 
@@ -44,17 +53,26 @@ def before_exit(work: Callable[[], None]) -> None:
 
 
 def _start() -> Any:
+    refuse_without_threads()
     # Imported here, never at module level: a reactor that is there before gevent patches, or
     # before a fork, is of no use afterwards.
     from twisted.internet import reactor as global_reactor
 
     reactor: Any = global_reactor
+    green = patched_by()
+    if green and waits_for_all(reactor):
+        raise SetupError(
+            f"Twisted's reactor was imported before {green} patched this process, and would stop "
+            f"its green threads: patch first, or import what imports the reactor later"
+        )
     if reactor.running and not _forked:
         return reactor
     if _forked and reactor.running:
         from .engine.reactors import private_reactor
 
         reactor = private_reactor(type(reactor))
+    if green == "eventlet":
+        wake_one_by_one(reactor)
     # Name resolution runs in Twisted's pool, whose threads would keep the interpreter from
     # ending.
     reactor.getThreadPool().threadFactory = _daemon_thread
@@ -73,6 +91,20 @@ def _start() -> Any:
     if multiprocessing is not None:
         multiprocessing.Finalize(None, _stop, args=(reactor,), exitpriority=100)
     return reactor
+
+
+def refuse_without_threads() -> None:
+    """Refuse to wait for a thread that uWSGI would never run.
+
+    :raises SetupError: it was started without threads.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")
+    options = getattr(uwsgi, "opt", None)
+    if options is not None and not {"enable-threads", "threads", "gevent"} & options.keys():
+        raise SetupError(
+            "uWSGI runs no threads here, and the connection to the router needs one: start it "
+            "with --enable-threads, or with --threads"
+        )
 
 
 def _daemon_thread(*args: Any, **kwargs: Any) -> threading.Thread:
@@ -97,10 +129,15 @@ def _stop(reactor: Any) -> None:
 
 
 def _forget() -> None:
-    global _lock, _reactor, _forked, _ended
+    _locks.clear()
+    _forget_reactor()
+
+
+def _forget_reactor() -> None:
+    """Have none, in the child of a fork."""
+    global _reactor, _forked, _ended
     if _reactor is not None:
         atexit.unregister(_stop)
-    _lock = threading.Lock()
     _reactor = None
     _forked = True
     _ended = False

@@ -94,7 +94,7 @@ def _procedure(state: State, procedure: Procedure, config: Mapping[str, Any] | N
         "procedure",
         uri,
         match,
-        procedure.options.invoke,
+        procedure.options.policy(),
         _rules(state.app, procedure.function),
         _rights(state, config, sample_of(uri, match), "call"),
         *_place(procedure.function),

@@ -21,7 +21,8 @@ class ProcedureOptions:
 
     :ivar request: run the pipeline of HTTP where the function is a route as well.
     :ivar match: ``exact``, or how the URI is a pattern: ``prefix`` or ``wildcard``.
-    :ivar invoke: how the router chooses among the sessions that share the registration.
+    :ivar invoke: how the router chooses among the sessions that share the registration; None leaves
+        it to the process that serves, see :meth:`policy`.
     :ivar concurrency: calls that run at a time in this process; None leaves it to the pool.
     :ivar queue: calls that may wait for one of these places; None leaves it to the pool.
     :ivar force_reregister: take the registration over from a session that made it so.
@@ -29,10 +30,19 @@ class ProcedureOptions:
 
     request: bool = True
     match: str = "exact"
-    invoke: str = "single"
+    invoke: str | None = None
     concurrency: int | None = None
     queue: int | None = None
     force_reregister: bool = False
+
+    def policy(self, *, shared: bool = False) -> str:
+        """Return the policy that the procedure is registered with (WAMP spec, 10.2.7).
+
+        :param shared: other processes of the application serve as well.
+        """
+        if self.invoke is not None:
+            return self.invoke
+        return "roundrobin" if shared and not self.force_reregister else "single"
 
     def problem(self) -> str | None:
         """Tell which option cannot be, and what to write, or None."""
@@ -40,12 +50,12 @@ class ProcedureOptions:
             return f"request={self.request!r}: give True or False"
         if not _is_flag(self.force_reregister):
             return f"force_reregister={self.force_reregister!r}: give True or False"
-        if self.force_reregister and self.invoke != "single":
+        if self.force_reregister and self.invoke not in (None, "single"):
             return (
                 f"force_reregister=True takes a procedure over, invoke={self.invoke!r} shares it: "
                 "give one of them"
             )
-        if self.invoke not in INVOKE_POLICIES:
+        if self.invoke not in (None, *INVOKE_POLICIES):
             return f"invoke={self.invoke!r}: give one of {', '.join(map(repr, INVOKE_POLICIES))}"
         if self.concurrency is not None and not _is_whole(self.concurrency, 1):
             return f"concurrency={self.concurrency!r}: give a whole number from 1, as in 4"

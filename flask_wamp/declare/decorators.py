@@ -60,7 +60,8 @@ class Declarations(ABC):
         :param match: ``"prefix"`` or ``"wildcard"`` make the URI a pattern (WAMP spec, 10.2.6);
             ``invocation.uri`` and ``invocation.parts`` tell what was called.
         :param invoke: ``"first"``, ``"last"``, ``"roundrobin"`` or ``"random"`` share the URI with
-            other sessions that register it so (WAMP spec, 10.2.7); ``"single"``, the default, does not.
+            other sessions that register it so (WAMP spec, 10.2.7); ``"single"`` does not. It is the
+            default, but where ``WAMP_SERVE`` lets several processes serve: ``"roundrobin"``.
         :param concurrency: calls of it that run at a time in this process.
         :param queue: calls that may wait for one of these places, by default 4096; one more gets
             ``wamp.error.unavailable`` at once.

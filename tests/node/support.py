@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import pytest
 from autobahn.twisted.wamp import ApplicationSession
@@ -312,7 +312,7 @@ class Peer:
         self.role: str = session.welcome.authrole
 
     @classmethod
-    def connect(cls, url: str, *, serializer: str = "json") -> "Peer":
+    def connect(cls, url: str, *, serializer: str = "json") -> Self:
         """Join realm1 at *url*."""
         joined: Future[_PeerSession] = Future()
         factory = WampWebSocketClientFactory(

@@ -233,6 +233,7 @@ def test_every_configuration_key_is_documented() -> None:
         "WAMP_TLS_CERT": "none",
         "WAMP_TLS_KEY": "none",
         "WAMP_SERIALIZER": ",".join(defaults.serializers),
+        "WAMP_SERVE": str(defaults.serve),
     }
 
 

@@ -95,3 +95,26 @@ def test_package_is_typed() -> None:
     from importlib.resources import files
 
     assert (files(flask_wamp) / "py.typed").is_file()
+
+
+def test_package_connects_without_the_extra_tls() -> None:
+    """Only addresses with TLS need pyOpenSSL."""
+    printed = run_program(
+        """
+        import sys, warnings
+        # passlib, which Autobahn imports, imports the standard library's crypt.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        sys.modules["OpenSSL"] = None
+        from flask import Flask, g
+        from flask_wamp import WAMP, NotConnected
+        app = Flask("plain")
+        app.config["WAMP_URL"] = "rs://127.0.0.1:9"
+        WAMP(app)
+        with app.app_context():
+            try:
+                g.wampy.call("com.example.x")
+            except NotConnected as error:
+                print(error)
+        """
+    )
+    assert "refused" in printed

@@ -19,6 +19,7 @@ from ..reactor_thread import before_exit, running_reactor
 from ..replies import Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
+from ..serve.sharing import share, subscriber_uri
 from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
@@ -53,6 +54,7 @@ class BackgroundLink(SessionLink):
         self._pool: ElasticPool | None = None
         self._limits = Limits()
         self._serving = serving
+        self._election: str | None = None
         self._registered_once = False
         self._starting: list[Future[None]] = []
         self._connector = Connector(
@@ -90,14 +92,25 @@ class BackgroundLink(SessionLink):
             self._queue.put(lambda: self._give_up_serving(served))
             raise self._not_connected_within(timeout) from None
 
+    def share(self) -> "Future[None]":
+        """Serve beside other processes that serve the same; from now on and after each loss.
+
+        Does not wait. Calls and publishes pass meanwhile, whatever the router refuses.
+
+        :returns: has a result when the router has answered everything once.
+        """
+        shared: Future[None] = Future()
+        self._queue.put(lambda: self._begin_sharing(shared))
+        return shared
+
     def add(self, declared: Procedure | Subscription, timeout: float) -> None:
         """Serve *declared* now where the others are served; else :meth:`serve` will."""
-        if self._serving:
+        if self._serving or self._election:
             super().add(declared, timeout)
 
     def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
         """Serve *declared* no more."""
-        if self._serving:
+        if self._serving or self._election:
             super().remove(declared, timeout)
 
     def close(self, by: str = "wamp.stop()") -> None:
@@ -162,7 +175,11 @@ class BackgroundLink(SessionLink):
             self._lobby = []
 
     def _on_joined(self, session: Session) -> None:
-        if self._serving:
+        if self._election:
+            self.attach(session)
+            self._leave_lobby()
+            self._share(session, self._election)
+        elif self._serving:
             self._bind(session)
         else:
             self._open(session)
@@ -204,10 +221,6 @@ class BackgroundLink(SessionLink):
             self._serving = self._registered_once
 
     def _bind(self, session: Session) -> None:
-        if self._pool is None:
-            self._pool = ElasticPool(self._state.config.threads, self._queue)
-            self._pool.start()
-
         def bound(_server: Any) -> None:
             self._registered_once = True
             self._open(session)
@@ -228,7 +241,35 @@ class BackgroundLink(SessionLink):
                 served.set_exception(error)
             self._connector.drop(str(error))
 
-        bind(session, self._state, self._pool, self._limits).addCallbacks(bound, refused)
+        pool = self._running_pool()
+        bind(session, self._state, pool, self._limits).addCallbacks(bound, refused)
+
+    def _running_pool(self) -> ElasticPool:
+        if self._pool is None:
+            self._pool = ElasticPool(self._state.config.threads, self._queue)
+            self._pool.start()
+        return self._pool
+
+    def _begin_sharing(self, shared: "Future[None]") -> None:
+        if self._registered_once and self._session is not None:
+            shared.set_result(None)
+            return
+        self._starting.append(shared)
+        if self._election is None:
+            self._election = subscriber_uri(self._state)
+            if self._session is not None:
+                self._share(self._session, self._election)
+
+    def _share(self, session: Session, election: str) -> None:
+        def answered(_answered: Any) -> None:
+            if self._session is session:
+                self._registered_once = True
+                self._open(session)
+                for shared in self._starters():
+                    shared.set_result(None)
+
+        pool = self._running_pool()
+        share(session, self._state, pool, self._limits, election).addCallback(answered)
 
     def _starters(self) -> "list[Future[None]]":
         """Return who waits for the outcome of serving; they wait no longer."""

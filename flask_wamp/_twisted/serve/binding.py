@@ -68,6 +68,8 @@ class ViewServer:
     """
 
     _log = Logger()
+    #: Other processes of the application serve as well.
+    shared = False
 
     def __init__(self, session: Session, state: State, pool: ElasticPool, limits: Limits) -> None:
         self.session = session
@@ -141,7 +143,7 @@ class ViewServer:
             uri = declared.uri(self._prefix)
             options = RegisterOptions(
                 match=declared.options.match,
-                invoke=declared.options.invoke,
+                invoke=declared.options.policy(shared=self.shared),
                 force_reregister=declared.options.force_reregister or None,
             )
             request = self.session.register(_served_elsewhere, uri, options)
@@ -195,5 +197,5 @@ class ViewServer:
         if not isinstance(declared, Procedure) or not is_conflict:
             return reason
         theirs = yield _holder_of(self.session, *declared.key(self._prefix))
-        ours = f"invoke={declared.options.invoke!r} here"
+        ours = f"invoke={declared.options.policy(shared=self.shared)!r} here"
         return f"{reason} ({ours}; {theirs})" if theirs else f"{reason} ({ours})"

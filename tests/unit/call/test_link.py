@@ -67,11 +67,15 @@ def test_link_slot_stays_empty_when_making_fails() -> None:
     assert isinstance(slot.get(RecordingLink), RecordingLink)
 
 
-def test_link_slot_is_empty_after_a_fork() -> None:
-    """Whatever thread of the parent held the lock, the child can make a link of its own."""
+@pytest.mark.parametrize("fork", ["os.fork()", "ctypes.PyDLL(None).fork()"])
+def test_link_slot_is_empty_after_a_fork(fork: str) -> None:
+    """Whatever thread of the parent held the lock, the child can make a link of its own.
+
+    And whether Python was told of the fork, or not: uWSGI does not tell.
+    """
     printed = run_program(
         """
-        import json, os, threading, warnings
+        import ctypes, json, os, sys, threading, warnings
         from flask_wamp.state import LinkSlot
 
         # Python 3.12 warns of every fork beside threads, which is what is tested.
@@ -90,7 +94,7 @@ def test_link_slot_is_empty_after_a_fork() -> None:
         thread.start()
         making.wait()
         reading, writing = os.pipe()
-        child = os.fork()
+        child = eval(sys.argv[1])
         if child == 0:
             links = [s.link for s in (slot, held, attached)]
             links += [s.get(lambda: "child") for s in (slot, held, attached)]
@@ -102,7 +106,8 @@ def test_link_slot_is_empty_after_a_fork() -> None:
         thread.join()
         in_child = json.loads(os.read(reading, 1000))
         print(json.dumps([in_child, [s.link for s in (slot, held, attached)]]))
-        """
+        """,
+        fork,
     )
     in_child, in_parent = json.loads(printed)
     assert in_child == [None, None, None, "child", "child", "child"]

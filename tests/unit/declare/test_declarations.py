@@ -113,7 +113,10 @@ def test_declarations_callee_refuses_with_a_remedy(
     [
         ({}, ProcedureOptions()),
         ({"request": False}, ProcedureOptions(request=False)),
-        ({"invoke": "single", "force_reregister": True}, ProcedureOptions(force_reregister=True)),
+        (
+            {"invoke": "single", "force_reregister": True},
+            ProcedureOptions(invoke="single", force_reregister=True),
+        ),
         *(({"invoke": invoke}, ProcedureOptions(invoke=invoke)) for invoke in INVOKE_POLICIES),
         ({"concurrency": 1}, ProcedureOptions(concurrency=1)),
         ({"concurrency": 2, "queue": 0}, ProcedureOptions(concurrency=2, queue=0)),
@@ -318,7 +321,7 @@ def test_declarations_namespace_gives_defaults_that_are_overridden(app: Flask, w
     shop.subscribe("bought", get_retained=False)(handle)
     assert procedures_of(app) == {
         "com.shop.add": ProcedureOptions(False, invoke="random", concurrency=4, queue=5),
-        "com.shop.a": ProcedureOptions(concurrency=4, queue=5),
+        "com.shop.a": ProcedureOptions(invoke="single", concurrency=4, queue=5),
         "com.shop.b": ProcedureOptions(False, invoke="random", concurrency=1, queue=0),
     }
     assert subscriptions_of(app) == {

@@ -1,0 +1,1 @@
+"""The extension under every server that Flask runs under: ``make test-servers``."""
