@@ -174,5 +174,7 @@ def _flag(key: str, value: Any) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise _refuse(key, value, f"give True or False; in the environment, FLASK_{key}=true")
+        raise invalid_config(
+            key, value, f"give True or False; in the environment, FLASK_{key}=true"
+        )
     return value

@@ -94,7 +94,7 @@ def _procedure(state: State, procedure: Procedure, config: Mapping[str, Any] | N
         "procedure",
         uri,
         match,
-        procedure.options.policy(),
+        procedure.options.policy(shared=state.config.serve),
         _rules(state.app, procedure.function),
         _rights(state, config, sample_of(uri, match), "call"),
         *_place(procedure.function),
