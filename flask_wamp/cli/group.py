@@ -6,6 +6,11 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from .check import check
+from .init import init
+from .run import run
+from .serve import serve
+
 
 class Commands(AppGroup):
     """Commands whose errors are one line with the remedy; ``--traceback`` shows where they arose."""
@@ -39,3 +44,9 @@ def one_line(error: Exception) -> str:
 @click.option("--traceback", is_flag=True, help="Show where an error arose.")
 def wamp(**_options: Any) -> None:
     """Run, check and talk to the Crossbar.io node of a Flask application."""
+
+
+wamp.add_command(check)
+wamp.add_command(init)
+wamp.add_command(run)
+wamp.add_command(serve)
