@@ -42,6 +42,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
     assert {(block.language, block.name) for block in BLOCKS} == {
         ("json", "limits"),
         ("json", "permission"),
+        ("json", "publish"),
         ("json", "store"),
         ("js", "busy.js"),
         ("js", "cancel.js"),
