@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from .command import NodeError
 from .configuration import directory_of
 from .layout import Layout, guest_application
-from .probe import probe
+from .probe import Probe, probe
 from .rules import applications, places, rights, transports, workers
 from .rules.finding import ERROR, Finding, Rule
 
@@ -48,9 +48,12 @@ def check(path: Path) -> list[Finding]:
     :raises NodeError: there is no configuration.
     """
     config = read(path)
-    found = list(crossbar_findings(path))
     layout = Layout(config, directory_of(path).absolute())
-    return found + look(replace(layout, probes=probes_of(layout)))
+    # Two processes, each with seconds of imports.
+    with ThreadPoolExecutor(1) as threads:
+        refused = threads.submit(crossbar_findings, path)
+        found = look(replace(layout, probes=probes_of(layout)))
+        return refused.result() + found
 
 
 def look(layout: Layout) -> list[Finding]:
@@ -58,26 +61,25 @@ def look(layout: Layout) -> list[Finding]:
     return [finding for rule in RULES.values() for finding in rule.findings(layout)]
 
 
-def probes_of(layout: Layout) -> dict[str, Any]:
+def probes_of(layout: Layout) -> dict[str, Probe]:
     """Import what a node names, and return what that showed."""
     components = [component for _worker, component in layout.components("router", "container")]
     named = {application for _place, application in layout.hosted()}
     named |= {component.text("classname") for component in components}
     named |= {component.part("extra").text("application") for component in components}
     named |= {guest_application(worker) for worker in layout.workers("guest")}
-    whole = {place for place in named if re.fullmatch(r"[\w.]+[:.]\w+", place)}
-    return {
-        place: seen
-        for place, seen in probe(
-            whole, path=layout.python_path(), directory=layout.directory
-        ).items()
+    whole = {
+        place
+        for place in named
+        if re.fullmatch(r"[\w.]+[:.]\w+", place)
         # The extension's own classes are bound to an application by the configuration.
-        if not place.startswith("flask_wamp.crossbar.")
+        and not place.startswith("flask_wamp.crossbar.")
     }
+    return probe(whole, path=layout.python_path(), directory=layout.directory)
 
 
-def crossbar_findings(path: Path) -> Iterator[Finding]:
-    """Yield what Crossbar.io's own check says."""
+def crossbar_findings(path: Path) -> list[Finding]:
+    """Return what Crossbar.io's own check says."""
     command = [sys.executable, "-m", "flask_wamp._twisted.engine.controller", "check",
                "--cbdir", str(directory_of(path).absolute()), "--config", str(path.resolve())]  # fmt: skip
     try:
@@ -93,13 +95,8 @@ def crossbar_findings(path: Path) -> Iterator[Finding]:
         said = f"crossbar check takes over {TIMEOUT:g} s"
     else:
         if done.returncode == 0:
-            return
+            return []
         lines = (done.stdout + done.stderr).strip()
         said = " ".join(lines.partition("Error: ")[2].split()) or lines[-500:]
-    yield Finding(
-        "crossbar",
-        ERROR,
-        str(path),
-        f"Crossbar.io refuses it: {said}",
-        "write what it asks for; its documentation has each part of a configuration",
-    )
+    remedy = "write what it asks for; its documentation has each part of a configuration"
+    return [Finding("crossbar", ERROR, str(path), f"Crossbar.io refuses it: {said}", remedy)]

@@ -182,7 +182,10 @@ def test_node_of_init_can_be_used_by_tests(project: Path) -> None:
 def test_guest_is_reloaded_and_nothing_is_left_however_it_ends(project: Path, end: str) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    flask(project, "wamp", "init", "--force", "--preset", "guest", "--port", str(port))
+    app = "wsgi" if (project / "wsgi.py").exists() else "journal"
+    flask(project, "--app", app, "init-db")
+    options = ("--force", "--preset", "guest", "--port", str(port))
+    flask(project, "--app", app, "wamp", "init", *options)
     entries = project / "journal" / "entries.py"
     with run(project) as program:
         program.wait_for("is ready at", timeout=LIMIT)
