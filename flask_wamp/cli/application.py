@@ -62,10 +62,12 @@ def find(info: ScriptInfo) -> Found:
         path, name = [*re.split(r":(?![\\/])", info.app_import_path, maxsplit=1), ""][:2]
         module = sys.modules[prepare_import(path)]
     else:
-        path, name = next(
-            (name, "") for name in MODULES if name in sys.modules and _has(sys.modules[name], app)
-        )
-        module = sys.modules[prepare_import(f"{path}.py")]
+        names = [name for name in MODULES if name in sys.modules and _has(sys.modules[name], app)]
+        if not names:
+            raise click.ClickException(
+                "where the application is cannot be seen: name its place, --module M --object O"
+            )
+        name, module = "", sys.modules[prepare_import(f"{names[0]}.py")]
     attribute = name if vars(module).get(name) is app else _attribute(module, app)
     factory = "" if attribute else _call(name or _factory(module))
     return Found(app, module.__name__, attribute, factory, Path(sys.path[0]))

@@ -86,9 +86,15 @@ def _serve(app: Flask, timeout: float) -> None:
         while True:
             signal.pause()
     except WAMPError as error:
-        raise click.ClickException(f"cannot serve {app.name}: {error}") from None
+        raise click.ClickException(f"cannot serve {app.name}: {error}{_hint(error)}") from None
     finally:
         wamp.stop(app)
+
+
+def _hint(error: WAMPError) -> str:
+    if "not_authorized" not in str(error):
+        return ""
+    return "; services of a node join over its Unix socket, --url unix:.crossbar/router.sock"
 
 
 def _counted(things: Sequence[object], name: str) -> str:

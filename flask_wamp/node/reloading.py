@@ -149,8 +149,13 @@ class Reloader:
                 self._config = prepared_config(self._path, self._port, free=False)
                 self._drop_next()
         except NodeError as error:
+            if self._interrupted:
+                # On a terminal the process that imports the code is interrupted as well.
+                return
             kept = "the node runs on as it is" if self._running else "the node waits for a change"
             _say(f"{str(error).rstrip()}\nflask-wamp: {kept}", error=True)
+            return
+        if self._interrupted:
             return
         if self._running is not None:
             self._running.stop()

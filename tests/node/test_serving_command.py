@@ -91,6 +91,7 @@ def test_serve_has_only_the_rights_of_its_role(peers_node: CrossbarNode, project
     with serve(project, "--url", peers_node.ws_url) as program:
         assert program.wait() == 1
         assert "not_authorized" in program.output
+        assert "--url unix:.crossbar/router.sock" in program.output
         assert program.output.count("\n") == 1
 
 

@@ -109,10 +109,12 @@ def _await_word(come: Callable[[], None]) -> None:
 
 def main() -> None:
     """Run the ``crossbar`` command of this process's arguments, with workers that wait."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     import crossbar.node.controller
     import crossbar.node.main
     import crossbar.node.node
 
+    signal.signal(signal.SIGINT, handler)
     hold_workers(
         crossbar.node.node.Node, crossbar.node.controller.NodeController, crossbar.node.main
     )
