@@ -67,10 +67,14 @@ class Waiting:
                 self._process.wait(STOP_TIMEOUT)
         return self.kill()
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to it and its workers."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
     def kill(self) -> int:
         """End it and its workers at once, and return its exit code."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.signal_all(signal.SIGKILL)
         code = self._process.wait()
         self._pid_file.unlink(missing_ok=True)
         if self._process.stdin is not None:
@@ -100,6 +104,7 @@ class Reloader:
         self._next: Waiting | None = None
         self._prepare_at: float | None = None
         self._interrupted = False
+        self._alive: list[Waiting] = []
 
     def run(self) -> int:
         """Run until a signal ends it, and return the exit code.
@@ -111,8 +116,10 @@ class Reloader:
 
         def interrupt(_number: int, _frame: FrameType | None) -> None:
             if self._interrupted:
-                # Whoever asks twice does not want to wait.
-                self._end(at_once=True)
+                # Whoever asks twice does not want to wait. Nothing here may wait for what the
+                # interrupted code holds.
+                for node in self._alive:
+                    node.signal_all(signal.SIGKILL)
                 os._exit(130)
             self._interrupted = True
             changes.stop()
@@ -129,7 +136,9 @@ class Reloader:
                         self._load(changed)
                     self._look_after()
         finally:
-            self._end()
+            self._drop_next()
+            if self._running is not None:
+                self._running.stop()
             pid_file.unlink(missing_ok=True)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -194,26 +203,20 @@ class Reloader:
             self._next = self._next or self._prepared()
 
     def _prepared(self) -> Waiting:
-        return Waiting(
+        self._alive = [node for node in self._alive if node.exit_code() is None]
+        node = Waiting(
             self._directory,
             [sys.executable, "-m", STANDBY, "start", "--cbdir", str(self._directory),
              "--config", str(self._config.resolve()), "--loglevel", self._loglevel],
             self._environment,
         )  # fmt: skip
+        self._alive.append(node)
+        return node
 
     def _drop_next(self) -> None:
         if self._next is not None:
             self._next.kill()
             self._next = None
-
-    def _end(self, *, at_once: bool = False) -> None:
-        self._drop_next()
-        running, self._running = self._running, None
-        if running is not None:
-            if at_once:
-                running.kill()
-            else:
-                running.stop()
 
 
 def _without_classes(layout: Layout) -> dict[str, object]:
