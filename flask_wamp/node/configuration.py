@@ -103,6 +103,7 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
     if moved == config:
         return path
     copy_ = directory_of(path) / f"port-{port}.json"
+    copy_.parent.mkdir(exist_ok=True)
     copy_.write_text(json.dumps(moved, indent=4))
     return copy_
 

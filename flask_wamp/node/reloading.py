@@ -125,6 +125,7 @@ class Reloader:
             changes.stop()
 
         handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
+        self._directory.mkdir(exist_ok=True)
         pid_file = self._directory / "node.pid"
         pid_file.write_text(json.dumps({"pid": os.getpid(), "argv": sys.argv}))
         try:
