@@ -184,6 +184,8 @@ def _importable(found: Found, terminal: Terminal) -> tuple[str, str]:
     text = WSGI.format(module=found.module, factory=factory, call=found.factory)
     lines = "; ".join(line for line in text.splitlines()[2:] if line)
     path = found.root / "wsgi.py"
+    if path.exists() and path.read_text() == text:
+        return "wsgi", "app"
     if path.exists():
         raise click.ClickException(
             f"{found.module}:{factory} is a factory, which a node does not call, and {path.name} "
@@ -199,7 +201,9 @@ def _importable(found: Found, terminal: Terminal) -> tuple[str, str]:
             f"write two lines into a module, {lines}, and name it, --module M --object app"
         )
     path.write_text(text)
-    click.echo(f"Wrote {path.name}, which has the application that {found.factory} makes.")
+    click.echo(
+        f"Wrote {os.path.relpath(path)}, which has the application that {found.factory} makes."
+    )
     return "wsgi", "app"
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from .command import NodeError
+from .command import NodeError, crossbar_command
 from .configuration import directory_of
 from .layout import Layout, guest_application
 from .probe import Probe, probe
@@ -45,9 +45,10 @@ def read(path: Path) -> dict[str, Any]:
 def check(path: Path) -> list[Finding]:
     """Return what is wrong, or likely to be, with the node of the configuration at *path*.
 
-    :raises NodeError: there is no configuration.
+    :raises NodeError: there is no configuration, or no Crossbar.io.
     """
     config = read(path)
+    crossbar_command()
     layout = Layout(config, directory_of(path).absolute())
     # Two processes, each with seconds of imports.
     with ThreadPoolExecutor(1) as threads:

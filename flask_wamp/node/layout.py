@@ -5,7 +5,6 @@ check names it.
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,8 +220,3 @@ def guest_application(worker: Place) -> str:
         if flag in arguments[:-1]:
             return arguments[arguments.index(flag) + 1]
     return ""
-
-
-def executable_of(worker: Place) -> str:
-    """Return the Python that a worker runs on."""
-    return worker.part("options").text("python") or sys.executable

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import browser
+from tests.node.programs import Program, python
 
-__all__ = ["browser", "flask", "project"]
+__all__ = ["LIMIT", "browser", "change", "flask", "project", "run"]
 
 HERE = Path(__file__).parent
+#: Seconds within which a busy machine has done what a quiet one does in four.
+LIMIT = 40.0
 
 #: What a person writes: the extension, and one decorator.
 EDITS = {
@@ -41,6 +44,18 @@ def flask(project: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def run(project: Path) -> Program:
+    """Start ``flask wamp run --reload`` in a directory."""
+    return python("-m", "flask", "wamp", "run", "--reload", cwd=project)
+
+
+def change(path: Path, before: str, after: str) -> None:
+    """Edit a file."""
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """From an application that somebody has to a call from a browser, and on to the next change."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from flask_wamp.node import CrossbarNode, free_port
-from tests.node.programs import Program, python
+from tests.node.programs import Program
 from tests.node.support import connected, http, wait_until
 
-from .conftest import flask
+from .conftest import LIMIT, change, flask, run
 
 pytestmark = pytest.mark.node
 
@@ -22,8 +21,6 @@ WAMPY_JS = Path(__file__).parents[2] / "flask_app/static/vendor/wampy.min.js"
 PORT = free_port()
 URL = f"http://127.0.0.1:{PORT}/"
 WS = f"ws://127.0.0.1:{PORT}/ws"
-#: Seconds within which a busy machine has done what a quiet one does in four.
-LIMIT = 40.0
 READY = f"flask-wamp: wsgi:app is ready at {URL}"
 CALL = """async url => {
     const wampy = new Wampy(url, { realm: "realm1" });
@@ -51,18 +48,6 @@ def node(project: Path) -> Iterator[Program]:
     assert sorted(each.name for each in (project / ".crossbar").iterdir()) == [
         ".gitignore", "config.json", "key.priv", "key.pub",
     ]  # fmt: skip
-
-
-def run(project: Path) -> Program:
-    """Start ``flask wamp run --reload`` in a directory."""
-    return python("-m", "flask", "wamp", "run", "--reload", cwd=project)
-
-
-def change(path: Path, before: str, after: str) -> None:
-    """Edit a file."""
-    text = path.read_text()
-    assert before in text
-    path.write_text(text.replace(before, after))
 
 
 def entry_over_both() -> tuple[Any, Any]:
@@ -175,39 +160,3 @@ def test_node_of_init_can_be_used_by_tests(project: Path) -> None:
     node = CrossbarNode(project / ".crossbar/config.json")
     node.remove()
     assert f"{project}" in str(node._config)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("end", ["two interrupts", "kill", "hang-up"])
-def test_guest_is_reloaded_and_nothing_is_left_however_it_ends(project: Path, end: str) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    app = "wsgi" if (project / "wsgi.py").exists() else "journal"
-    flask(project, "--app", app, "init-db")
-    options = ("--force", "--preset", "guest", "--port", str(port))
-    flask(project, "--app", app, "wamp", "init", *options)
-    entries = project / "journal" / "entries.py"
-    with run(project) as program:
-        program.wait_for("is ready at", timeout=LIMIT)
-        change(entries, "There is no entry", "Nobody wrote entry")
-        wait_until(lambda: b"Nobody" in answer(url + "entries/7"), "it is live", timeout=LIMIT)
-        change(entries, "Nobody wrote entry", "There is no entry")
-        wait_until(lambda: b"There is" in answer(url + "entries/7"), "again", timeout=LIMIT)
-        family = psutil.Process(program.process.pid).children(recursive=True)
-        if end == "kill":
-            program.process.kill()
-        elif end == "hang-up":
-            assert program.end(signal.SIGHUP) == 0
-        else:
-            os.kill(program.process.pid, signal.SIGINT)
-            os.kill(program.process.pid, signal.SIGINT)
-        program.wait()
-        assert psutil.wait_procs(family, timeout=15)[1] == []
-
-
-def answer(url: str) -> bytes:
-    """Return what a page says, or nothing where nobody answers."""
-    try:
-        return http(url).body
-    except OSError:
-        return b""

@@ -8,7 +8,7 @@ Crossbar.io 26.10.1, ``crossbar/node/node.py`` and ``crossbar/node/controller.py
 workers together (``enable_parallel_worker_start``), but containers then dial before the router
 listens, and guests start without waiting for anybody; ``crossbar/node/main.py`` refuses a second
 node in a directory by its ``node.pid``. ``tests/existing/test_reloading.py`` reloads a node with a
-container, and one with a guest.
+container, ``tests/existing/test_reloading_ends.py`` one with a guest.
 """
 
 import os
@@ -61,21 +61,25 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
     main._PID_FILENAME = f"node.{os.getpid()}.pid"  # noqa: SLF001
 
     boot = node.boot_from_config
+    configure_router = getattr(node, f"{CONFIGURE}router")
+    awaited: set[str] = set()
 
     def boot_together(self: Any, config: dict[str, Any]) -> Any:
         options = config.setdefault("controller", {}).setdefault("options", {})
         options["enable_parallel_worker_start"] = True
+        for number, worker in enumerate(config["workers"]):
+            worker.setdefault("id", f"worker_{number}")
+            if worker["type"] == "router" and not worker.get("options", {}).get("disabled"):
+                awaited.add(worker["id"])
+        if not awaited:
+            word.wait().addCallback(lambda _: listening.come())
         threading.Thread(target=_await_word, args=(word.come,), name="word", daemon=True).start()
         return boot(self, config)
 
-    configure_router = getattr(node, f"{CONFIGURE}router")
-    configured: list[str] = []
-
     def router(self: Any, logname: str, worker_id: str, worker: Any) -> Any:
         def done(result: Any) -> Any:
-            configured.append(worker_id)
-            routers = [each for each in self._config["workers"] if each["type"] == "router"]
-            if len(configured) == len(routers):
+            awaited.discard(worker_id)
+            if not awaited:
                 listening.come()
             return result
 

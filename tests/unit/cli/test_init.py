@@ -203,8 +203,9 @@ def test_init_writes_a_module_for_a_factory() -> None:
         "app = create_app()",
     ]
     assert ("com.shop.", "prefix") in granted(config)
-    # From now on it is what flask finds.
+    # From now on it is what flask finds; and the factory is not asked about again.
     assert set(places(init("--force"))) == {"wsgi:app"}
+    assert set(places(init("--force", app="shop"))) == {"wsgi:app"}
 
 
 def test_init_calls_a_factory_as_it_was_told() -> None:
