@@ -84,7 +84,7 @@ help: ## list the targets
 # the node gets a process group of its own there (set -m): it alone is interrupted, and its exit code is make's.
 .PHONY: run
 run: $(RUNTIME) $(VENDOR) ## start the node on PORT; Ctrl-C ends it
-	@node=($(PY) -m flask_wamp.node --port $(PORT)); \
+	@node=($(PY) -m flask wamp run --port $(PORT)); \
 	if [ -t 0 ]; then set -m; "$${node[@]}"; else exec "$${node[@]}"; fi
 
 .PHONY: test

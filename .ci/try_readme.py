@@ -1,7 +1,7 @@
 """Starts the README's application of 20 lines where flask-wamp is installed, and calls it.
 
 ``python try_readme.py README.md DIRECTORY``: its files are written into the directory, which is
-empty, and its port is a free one. Ends with 0 if the application answers over HTTP and over WAMP
+empty, and so is a node, by ``flask wamp init``; its port is a free one. Ends with 0 if the application answers over HTTP and over WAMP
 and the node says nothing but that it is ready.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 BLOCK = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = ("app.py", ".crossbar/config.json", "client.py")
+FILES = ("app.py", "client.py")
 #: Seconds that the node, and each answer, may take.
 LIMIT = 90.0
 
@@ -34,14 +34,12 @@ def main(readme: str, directory: str) -> None:
     port = free_port()
     os.chdir(directory)
     for name in FILES:
-        Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(blocks[name].replace("8080", port))
     log = Path("node.log")
-    crossbar = str(Path(sys.executable).parent / "crossbar")
+    flask = [sys.executable, "-m", "flask", "wamp"]
+    subprocess.run([*flask, "init", "--port", port], stdin=subprocess.DEVNULL, check=True)
     with log.open("wb") as output:
-        node = subprocess.Popen(
-            [crossbar, "start", "--loglevel", "warn"], stdout=output, stderr=subprocess.STDOUT
-        )
+        node = subprocess.Popen([*flask, "run"], stdout=output, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + LIMIT
         while " is ready at http://" not in log.read_text():

@@ -7,9 +7,13 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from .check import check
 from .failures import failure_of
+from .init import init
 from .listen import subscribe
 from .routes import routes
+from .run import run
+from .serve import serve
 from .sessions import sessions
 from .shell import shell
 from .talk import call, publish
@@ -44,9 +48,5 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-wamp.add_command(call)
-wamp.add_command(publish)
-wamp.add_command(routes)
-wamp.add_command(sessions)
-wamp.add_command(shell)
-wamp.add_command(subscribe)
+for command in (call, check, init, publish, routes, run, serve, sessions, shell, subscribe):
+    wamp.add_command(command)

@@ -4,7 +4,7 @@ import copy
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,39 +66,51 @@ def from_elsewhere(config: Mapping[str, Any], directory: Path) -> dict[str, Any]
     return moved
 
 
-def prepared_config(path: Path, port: int | None) -> Path:
+def directory_of(path: Path) -> Path:
+    """Return the node's directory for the configuration at *path*.
+
+    It is ``.crossbar``, the one that the file stands in or that of the current directory.
+    """
+    return path.parent if path.parent.name == DEFAULT_CONFIG.parent.name else DEFAULT_CONFIG.parent
+
+
+def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
     """Return the configuration file at *path*, or a copy of it that listens on *port*.
 
+    :param free: refuse ports that something listens on.
     :raises NodeError: there is no such file, it is no configuration, or *port* is not a port.
     """
     if not path.exists():
         raise NodeError(
-            f"there is no {path} here: run this in the directory that has it, or name a "
-            "configuration with --config FILE"
+            f"there is no {path} here: run this in the directory that has it, name a "
+            "configuration with --config FILE, or write one with flask wamp init"
         )
     if port is not None and not 0 < port < 65536:
         raise NodeError(f"{port} is not a port: give a number from 1 to 65535")
     try:
         config = json.loads(path.read_text())
         moved = config if port is None else on_port(config, port)
+        endpoints = [transport["endpoint"] for transport in tcp_transports(moved)]
+        taken = next(taken_ports(endpoints), None) if free else None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         # What is no JSON, and what is JSON and no configuration; Crossbar.io checks the rest.
         raise NodeError(f"{path} is no node configuration: {error}") from None
-    refuse_taken_ports(moved)
+    if taken is not None:
+        raise NodeError(
+            f"port {taken[0]} cannot be had ({taken[1]}): choose another with --port 9000 (make "
+            "run PORT=9000)"
+        )
     if moved == config:
         return path
-    copy_ = DEFAULT_CONFIG.parent / f"port-{port}.json"
+    copy_ = directory_of(path) / f"port-{port}.json"
+    copy_.parent.mkdir(exist_ok=True)
     copy_.write_text(json.dumps(moved, indent=4))
     return copy_
 
 
-def refuse_taken_ports(config: Mapping[str, Any]) -> None:
-    """Refuse a configuration that listens where something else does.
-
-    :raises NodeError: a TCP port cannot be had; the text names it.
-    """
-    for transport in tcp_transports(config):
-        endpoint = transport["endpoint"]
+def taken_ports(endpoints: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
+    """Yield the ports of TCP endpoints that cannot be had, each with the reason."""
+    for endpoint in endpoints:
         port, interface = endpoint["port"], endpoint.get("interface", "")
         family = socket.AF_INET6 if ":" in interface else socket.AF_INET
         with socket.socket(family) as probe:
@@ -106,10 +118,7 @@ def refuse_taken_ports(config: Mapping[str, Any]) -> None:
             try:
                 probe.bind((interface, port))
             except OSError as error:
-                raise NodeError(
-                    f"port {port} cannot be had ({error.strerror}): choose another, make run "
-                    "PORT=9000"
-                ) from None
+                yield port, str(error.strerror)
 
 
 def refuse_unusable(directory: Path) -> None:
@@ -141,4 +150,4 @@ def running_node(directory: Path) -> int | None:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return pid if b"crossbar" in command else None
+    return pid if b"crossbar" in command or b"wamp" in command else None

@@ -6,9 +6,10 @@ but on that very URI; patterns with ``..`` go before prefixes.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-ACTIONS = ("call", "publish", "register", "subscribe")
+#: The actions of a permission.
+ACTIONS: Final = ("call", "register", "publish", "subscribe")
 
 
 def roles_that_may(config: Mapping[str, Any], realm: str, action: str, uri: str) -> list[str]:
@@ -24,7 +25,7 @@ def roles_that_may(config: Mapping[str, Any], realm: str, action: str, uri: str)
         name = str(role.get("name"))
         if "authorizer" in role:
             found.append(f"{name} (if {role['authorizer']} says so)")
-        elif _is_allowed(role.get("permissions") or [], action, uri):
+        elif may(role, action, uri):
             found.append(name)
     return found
 
@@ -43,15 +44,30 @@ def _roles(config: Mapping[str, Any], realm: str) -> Iterator[Mapping[str, Any]]
                 yield from candidate.get("roles", ())
 
 
-def _is_allowed(permissions: list[Any], action: str, uri: str) -> bool:
-    plain, wild = {}, {}
-    for permission in permissions:
-        pattern, match = _pattern_of(permission)
-        entry = (pattern, match, permission.get("allow") or {})
+def may(role: Mapping[str, Any], action: str, uri: str) -> bool:
+    """Tell whether the static permissions of *role* let it do *action* on *uri*."""
+    permission = rule_for(role, uri)
+    return permission is not None and grants(permission, action)
+
+
+def grants(permission: Mapping[str, Any], action: str) -> bool:
+    """Tell whether a permission allows *action*."""
+    allow = permission.get("allow")
+    return isinstance(allow, Mapping) and bool(allow.get(action))
+
+
+def rule_for(role: Mapping[str, Any], uri: str) -> Mapping[str, Any] | None:
+    """Return the permission of *role* that decides about *uri*, or None."""
+    plain: dict[str, tuple[str, str, Mapping[str, Any]]] = {}
+    wild: dict[str, tuple[str, str, Mapping[str, Any]]] = {}
+    for permission in role.get("permissions") or ():
+        if not isinstance(permission, Mapping):
+            continue
+        pattern, match = matching(permission)
         if ".." in pattern:
-            wild[pattern.partition("..")[0]] = entry
+            wild[pattern.partition("..")[0]] = pattern, match, permission
         else:
-            plain[pattern] = entry
+            plain[pattern] = pattern, match, permission
     found = _longest(plain, uri)
     if found is not None and found[1] != "prefix" and found[0] != uri:
         found = None
@@ -59,24 +75,26 @@ def _is_allowed(permissions: list[Any], action: str, uri: str) -> bool:
         better = _longest(wild, uri)
         if better is not None and _fits(better[0], uri):
             found = better
-    return found is not None and bool(found[2].get(action))
+    return None if found is None else found[2]
 
 
-def _longest(entries: Mapping[str, Any], uri: str) -> Any:
-    begins = [key for key in entries if uri.startswith(key)]
-    return entries[max(begins, key=len)] if begins else None
-
-
-def _pattern_of(permission: Mapping[str, Any]) -> tuple[str, str]:
-    """Return URI and match policy; without one, stars in the URI say what it is."""
-    uri = str(permission.get("uri", ""))
-    if "match" in permission:
-        return uri, str(permission["match"])
+def matching(permission: Mapping[str, Any]) -> tuple[str, str]:
+    """Return URI and match policy of a permission; without one, stars in the URI say what it is."""
+    uri, match = str(permission.get("uri", "")), permission.get("match")
+    if isinstance(match, str):
+        return uri, match
     if "*" not in uri:
         return uri, "exact"
     if uri.count("*") == 1 and uri.endswith("*"):
         return uri[:-1], "prefix"
     return uri.replace("*", ""), "wildcard"
+
+
+def _longest(
+    entries: Mapping[str, tuple[str, str, Mapping[str, Any]]], uri: str
+) -> tuple[str, str, Mapping[str, Any]] | None:
+    begins = [key for key in entries if uri.startswith(key)]
+    return entries[max(begins, key=len)] if begins else None
 
 
 def _fits(pattern: str, uri: str) -> bool:

@@ -16,6 +16,9 @@ from playwright.sync_api import Browser, Page
 from flask_wamp import WAMP
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
+from flask_wamp.node.permissions import grants
+from flask_wamp.node.preset import Target, configuration
+from flask_wamp.node.rights import browser_permissions
 from tests.browser.conftest import browser
 from tests.node.support import (
     Peer,
@@ -27,7 +30,7 @@ from tests.node.support import (
 __all__ = ["browser"]
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("serving", "calling", "bad-input", "command-line")
+PAGES = ("serving", "calling", "bad-input", "command-line", "node")
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WAMPY_JS = ROOT / "flask_app" / "static" / "vendor" / "wampy.min.js"
 
@@ -53,22 +56,20 @@ SESSIONS = [block.name for block in BLOCKS if block.language == "pycon"]
 
 
 def node_config() -> dict[str, Any]:
-    """Return the README's configuration, with what the how-tos put into it."""
-    readme = (ROOT / "README.md").read_text()
-    config: dict[str, Any] = json.loads(
-        next(
-            text
-            for _language, name, text in BLOCK.findall(readme)
-            if name == ".crossbar/config.json"
-        )
-        .replace("com.example.", "com.shop.")
-        .replace('"app:app"', '"shop.app:app"')
-        .replace('"module": "app"', '"module": "shop.app"')
-    )
+    """Return what init writes for the shop, with what the how-tos put into it."""
+    target = Target("shop.app", "app", permissions=browser_permissions(["com.shop."]))
+    config = configuration("single", target)
     router = config["workers"][0]
     realm = router["realms"][0]
     realm.update(json.loads(TEXTS["store"]))
-    assert json.loads(TEXTS["permission"]) in realm["roles"][0]["permissions"]
+    permissions = realm["roles"][0]["permissions"]
+    documented = json.loads(TEXTS["permission"])
+    (there,) = (each for each in permissions if each["uri"] == documented["uri"])
+    assert {**there, "allow": documented["allow"], "disclose": documented["disclose"]} == documented
+    assert [action for action in there["allow"] if grants(there, action)] == ["call"]
+    publishing = json.loads(TEXTS["publish"])
+    permissions[:] = [each for each in permissions if each["uri"] != publishing["uri"]]
+    permissions.append(publishing)
     router["transports"][0]["paths"]["ws"]["options"].update(json.loads(TEXTS["limits"]))
     return config
 

@@ -18,6 +18,9 @@ from .support import APPS, node_config
 
 pytestmark = pytest.mark.node
 
+#: What a guest worker runs.
+SERVE = ("-m", "flask", "--app", "flask_app.wsgi:app", "wamp", "serve")
+
 
 def views_alone(name: str, socket: str) -> dict[str, Any]:
     """Return a configuration of one container, whose views connect to *socket*."""
@@ -97,9 +100,10 @@ def test_node_ends_and_names_what_failed(ended: Mapping[str, tuple[int, str]], c
 
 def test_guest_that_is_refused_ends_with_a_message(crossbar_node: CrossbarNode) -> None:
     env = {"FLASK_WAMP_URL": crossbar_node.backend_url}
-    with python("-m", "component.guest", env=env) as guest:
+    with python(*SERVE, env=env) as guest:
         assert guest.wait() == 1
-        assert "flask-wamp: the guest cannot serve flask_app" in guest.output
+        assert guest.output.startswith("Error: cannot serve flask_app: the router refused ")
+        assert guest.output.count("\n") == 1
         assert "com.example.polls.vote" in guest.output
         assert "procedure_already_exists" in guest.output
         assert "Traceback" not in guest.output
@@ -107,6 +111,6 @@ def test_guest_that_is_refused_ends_with_a_message(crossbar_node: CrossbarNode) 
 
 def test_guest_whose_application_fails_ends_with_a_message(crossbar_node: CrossbarNode) -> None:
     env = {"FLASK_WAMP_URL": crossbar_node.backend_url, "FLASK_WAMP_TIMEOUT": "-1"}
-    with python("-m", "component.guest", env=env) as guest:
+    with python(*SERVE, env=env) as guest:
         assert guest.wait() == 1
         assert "WAMP_TIMEOUT" in guest.output

@@ -74,13 +74,16 @@ def run(command: str, directory: Path, **environment: str) -> "subprocess.Popen[
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the README's files in it."""
+    """A directory with the README's files in it, and the node that its command writes."""
     directory = tmp_path_factory.mktemp("readme")
     for name, text in BLOCKS.items():
         if re.fullmatch(r"[\w./]+\.(py|json|js)", name):
             path = directory / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
+    written = run(f"{BLOCKS['init']} --port {PORT}", directory)
+    assert written.wait(60) == 0
+    written.communicate()
     return directory
 
 
@@ -120,7 +123,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
         "make run",
         "make test",
         "app.py",
-        ".crossbar/config.json",
+        "init",
         "node",
         "curl http://127.0.0.1:8080/add/1/2",
         "flask wamp call --url ws://127.0.0.1:8080/ws com.example.add 1 2",

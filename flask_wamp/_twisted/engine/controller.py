@@ -6,6 +6,7 @@ banner, and does so where the log level leaves the banner out as well. This can 
 """
 
 import builtins
+import signal
 import sys
 from typing import Any
 
@@ -20,8 +21,12 @@ def print_text(*values: Any, **options: Any) -> None:
 
 def main() -> None:
     """Run the ``crossbar`` command of this process's arguments."""
+    # Ctrl-C during the imports, which take long, ends the process without a traceback. Afterwards
+    # Crossbar.io stops the node, where it finds Python's own handler.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     import crossbar
 
+    signal.signal(signal.SIGINT, handler)
     builtins.print = print_text
     sys.exit(crossbar.run())
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_wamp._twisted.engine.recursion import restore_recursion_limit
-from flask_wamp.node.permissions import ACTIONS, roles_that_may, sample_of
+from flask_wamp.node.permissions import ACTIONS, matching, roles_that_may, sample_of
 from tests.properties import SETTINGS
 
 ALLOW = {"call": True, "publish": True, "register": True, "subscribe": True}
@@ -135,3 +135,18 @@ def test_permissions_of_a_pattern_are_asked_for_one_that_it_matches(
     uri: str, match: str, expected: str
 ) -> None:
     assert sample_of(uri, match) == expected
+
+
+@pytest.mark.parametrize(
+    ("permission", "expected"),
+    [
+        ({"uri": "com.shop.*"}, ("com.shop.", "prefix")),
+        ({"uri": "*"}, ("", "prefix")),
+        ({"uri": "com.shop"}, ("com.shop", "exact")),
+        ({"uri": "com.*.price"}, ("com..price", "wildcard")),
+        ({"uri": "com.*", "match": "exact"}, ("com.*", "exact")),
+        ({}, ("", "exact")),
+    ],
+)
+def test_star_stands_for_a_policy(permission: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert matching(permission) == expected

@@ -1,0 +1,271 @@
+"""``flask wamp init``: a node for the application, written into ``.crossbar/config.json``."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from flask.cli import ScriptInfo, pass_script_info
+
+from ..node.configuration import DEFAULT_CONFIG
+from ..node.preset import Target, configuration, presets, rendered
+from ..node.rights import browser_permissions, namespaces_of
+from ..state import State
+from ..uris import invalid_uri
+from .place import Found, find
+
+T = TypeVar("T")
+
+WSGI = '''"""The application for WSGI servers, the Crossbar.io node among them."""
+
+from {module} import {factory}
+
+app = {call}
+'''
+#: What a running node leaves belongs to this machine.
+GITIGNORE = "*\n!.gitignore\n!config.json\n"
+
+
+def realm_name(value: str) -> str:
+    """Return *value*, a realm's name.
+
+    :raises click.BadParameter: Crossbar.io does not take it.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.@-]{2,254}", value):
+        raise click.BadParameter(f"{value!r} is no realm: write a word, as in 'realm1'")
+    return value
+
+
+def namespace_of(value: str) -> str:
+    """Return *value*, a namespace, with its dot.
+
+    :raises click.BadParameter: it cannot be one.
+    """
+    name = value.strip().removesuffix(".")
+    if reason := invalid_uri(name):
+        raise click.BadParameter(f"{value!r}: {reason}, as in 'com.example'")
+    return f"{name}."
+
+
+@click.command("init")
+@click.option(
+    "--preset",
+    type=click.Choice(sorted(presets())),
+    default="single",
+    show_default=True,
+    help="A container serves the procedures (single), or a process of flask (guest).",
+)
+@click.option("--module", help="Where the application is.  [default: as flask finds it]")
+@click.option("--object", "object_", help="The application's name there.")
+@click.option(
+    "--port", "-p", type=click.IntRange(1, 65535), help="Where to listen.  [default: 8080]"
+)
+@click.option(
+    "--realm",
+    callback=lambda _ctx, _param, value: value and realm_name(value),
+    help="The realm.  [default: the application's WAMP_REALM, or realm1]",
+)
+@click.option(
+    "--namespace",
+    multiple=True,
+    callback=lambda _ctx, _param, values: [namespace_of(value) for value in values],
+    help="Below which browsers may call and subscribe, as in com.example; may be given again.  "
+    "[default: that of the declared URIs]",
+)
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=Path(),
+    help="The project's.  [default: the current one]",
+)
+@click.option("--force", is_flag=True, help="Write over a configuration that is there.")
+@pass_script_info
+def init(
+    info: ScriptInfo,
+    preset: str,
+    module: str | None,
+    object_: str | None,
+    port: int | None,
+    realm: str | None,
+    namespace: list[str],
+    directory: Path,
+    *,
+    force: bool,
+) -> None:
+    """Write a node's configuration for the application: .crossbar/config.json.
+
+    What is not given is asked for on a terminal. The node listens on this machine alone. Browsers
+    may call and subscribe below the namespace of the application's URIs, and nothing else.
+    """
+    terminal = Terminal(asks=is_terminal())
+    path = directory / DEFAULT_CONFIG
+    if path.exists() or path.is_symlink():
+        terminal.confirm(
+            f"{path} is there. Write over it?",
+            force=force,
+            otherwise=f"{path} is there: --force writes over it, --directory names another project",
+        )
+    found = _found(info, module, object_, terminal)
+    state = found.app.extensions.get("wamp")
+    state = state if isinstance(state, State) else None
+    place, name = _importable(found, terminal)
+    target = Target(
+        module=place,
+        object=name,
+        port=terminal.ask("Port", port, 8080, _port),
+        realm=terminal.ask("Realm", realm, state.config.realm if state else "realm1", realm_name),
+        permissions=_permissions(state, namespace, terminal),
+        pythonpath=os.path.relpath(found.root, path.parent.resolve()),
+    )
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(rendered(configuration(preset, target)) + "\n")
+    ignoring = path.parent / ".gitignore"
+    if not ignoring.exists():
+        ignoring.write_text(GITIGNORE)
+    _tell(path, target, state)
+
+
+def is_terminal() -> bool:
+    """Tell whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+class Terminal:
+    """Asks what was not given, where there is somebody to ask.
+
+    :param asks: standard input is a terminal.
+    """
+
+    def __init__(self, *, asks: bool) -> None:
+        self.asks = asks
+
+    def ask(self, text: str, given: T | None, default: T, check: Callable[[str], T]) -> T:
+        """Return what was *given*, else the answer, else the *default*."""
+        if given is not None or not self.asks:
+            return default if given is None else given
+        answer: T = click.prompt(text, default=str(default), value_proc=check)
+        return answer
+
+    def confirm(self, question: str, *, otherwise: str, force: bool = False) -> None:
+        """Go on if *force* or the answer is yes.
+
+        :raises click.ClickException: with the text *otherwise*.
+        """
+        if force or (self.asks and click.confirm(question)):
+            return
+        raise click.ClickException(otherwise)
+
+
+def _port(value: str) -> int:
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise click.BadParameter(f"{value} is not a port: give a number from 1 to 65535")
+    return int(value)
+
+
+def _found(info: ScriptInfo, module: str | None, object_: str | None, terminal: Terminal) -> Found:
+    """Return the application: the one that was named, or that flask finds."""
+    if module is not None or object_ is not None:
+        place = module or (info.app_import_path or "app").partition(":")[0]
+        return find(ScriptInfo(f"{place}:{object_}" if object_ else place))
+    found = find(info)
+    shown = f"{found.module}:{found.object or found.factory}"
+    place = terminal.ask("Application", None, shown, str)
+    return found if place == shown else find(ScriptInfo(place))
+
+
+def _importable(found: Found, terminal: Terminal) -> tuple[str, str]:
+    """Return module and name of the application, for those who do not call factories."""
+    if found.object:
+        return found.module, found.object
+    factory = found.factory.partition("(")[0]
+    text = WSGI.format(module=found.module, factory=factory, call=found.factory)
+    lines = "; ".join(line for line in text.splitlines()[2:] if line)
+    path = found.root / "wsgi.py"
+    if path.exists() and path.read_text() == text:
+        return "wsgi", "app"
+    if path.exists():
+        raise click.ClickException(
+            f"{found.module}:{factory} is a factory, which a node does not call, and {path.name} "
+            f"is there and is left alone: write two lines into a module, {lines}, and name it, "
+            "--module wsgi --object app"
+        )
+    if terminal.asks and not click.confirm(
+        f"A node needs an application, and {found.module}:{factory} is a factory. Write wsgi.py, "
+        "which calls it?",
+        default=True,
+    ):
+        raise click.ClickException(
+            f"write two lines into a module, {lines}, and name it, --module M --object app"
+        )
+    path.write_text(text)
+    click.echo(
+        f"Wrote {os.path.relpath(path)}, which has the application that {found.factory} makes."
+    )
+    return "wsgi", "app"
+
+
+def _permissions(
+    state: State | None, given: Sequence[str], terminal: Terminal
+) -> list[dict[str, Any]]:
+    """Return what browsers may do."""
+    procedures, topics = _uris(state)
+    namespaces = list(given) or namespaces_of([*procedures, *topics])
+    if not namespaces and not procedures:
+        if not terminal.asks:
+            raise click.ClickException(
+                "the application declares no procedure yet, so what browsers may call is not "
+                "known: name the namespace of its URIs, --namespace com.example"
+            )
+        namespaces = [terminal.ask("Namespace of its URIs", None, "com.example.", namespace_of)]
+    elif terminal.asks and not given and len(namespaces) == 1:
+        question = "Browsers may call and subscribe below"
+        namespaces = [terminal.ask(question, None, namespaces[0], namespace_of)]
+    whole = [uri for uri in procedures if not uri.endswith("*")]
+    return browser_permissions(namespaces, whole)
+
+
+def _uris(state: State | None) -> tuple[list[str], list[str]]:
+    """Return the URIs of procedures and topics; a pattern up to what it leaves open, and a star."""
+    if state is None:
+        return [], []
+    procedures = state.registry.resolved(state.config.uri_prefix)
+    topics = [(each.topic, each.options.match) for each in state.registry.subscriptions]
+    return [_starred(*each) for each in procedures], [_starred(*each) for each in topics]
+
+
+def _starred(uri: str, match: str) -> str:
+    return uri if match == "exact" else f"{uri.partition('..')[0].removesuffix('.')}.*"
+
+
+def _tell(path: Path, target: Target, state: State | None) -> None:
+    """Say what was written, and what to do next."""
+    granted = {
+        match: [
+            permission["uri"]
+            for permission in target.permissions
+            if permission["match"] == match
+            and permission["allow"]["call"]
+            # That one is for flow control.
+            and permission["uri"] != "flask_wamp."
+        ]
+        for match in ("prefix", "exact")
+    }
+    rights = [f"call and subscribe below {' and '.join(granted['prefix'])}"] * bool(
+        granted["prefix"]
+    )
+    rights += [f"call {', '.join(granted['exact'])}"] * bool(granted["exact"])
+    click.echo(
+        f"Wrote {path}: http://127.0.0.1:{target.port}/ is {target.application}, and browsers join "
+        f"{target.realm} at ws://127.0.0.1:{target.port}/ws.\n"
+        f"Browsers may {', and '.join(rights)}; all else is denied."
+    )
+    if state is None:
+        click.echo(
+            f"{target.application} has no WAMP extension yet: wamp = WAMP(app), with "
+            "from flask_wamp import WAMP.",
+            err=True,
+        )
+    click.echo("Start it:\n\n    flask wamp run")

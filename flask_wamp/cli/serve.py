@@ -1,0 +1,101 @@
+"""``flask wamp serve``: a process that serves an application's procedures and subscriptions."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo, pass_script_info
+
+from ..config import WampConfig
+from ..errors import WAMPError
+from ..extension import WAMP
+from ..state import state_of
+from .place import load
+
+
+class Ended(BaseException):
+    """A signal has ended the process."""
+
+
+@click.command("serve")
+@click.option(
+    "--url",
+    envvar=("WAMP_URL", "FLASK_WAMP_URL"),
+    help="Where the router listens, instead of the application's WAMP_URL.",
+)
+@click.option("--realm", help="The realm to join, instead of the application's WAMP_REALM.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
+    default=30.0,
+    show_default=True,
+    help="Seconds to connect and register in.",
+)
+@pass_script_info
+def serve(info: ScriptInfo, url: str | None, realm: str | None, timeout: float) -> None:
+    """Serve the procedures and subscriptions of the application from this process.
+
+    The router may be anywhere; after a lost connection all is registered again. SIGTERM and
+    Ctrl-C end it. This is what a guest worker of a node runs.
+
+    The exit code is 0 after a signal, and 1 where there is no router within the timeout, or it
+    refuses a procedure.
+    """
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
+        app = load(info)
+        _use(app, url, realm)
+        _serve(app, timeout)
+    except Ended:
+        pass
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # A second signal ends the process at once.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    raise Ended
+
+
+def _use(app: Flask, url: str | None, realm: str | None) -> None:
+    """Let *app* use another router or realm than its configuration says."""
+    given = {"WAMP_URL": url, "WAMP_REALM": realm}
+    given = {key: value for key, value in given.items() if value is not None}
+    if given:
+        app.config.from_mapping(given)
+        state_of(app).config = WampConfig.from_mapping(app.config)
+
+
+def _serve(app: Flask, timeout: float) -> None:
+    state = state_of(app)
+    # One of this command's own; what is served is what the application's has declared.
+    wamp = WAMP()
+    state.registry.freeze("flask wamp serve")
+    try:
+        wamp.start(app, timeout=timeout)
+        click.echo(
+            f"flask-wamp: {app.name} serves {_counted(state.registry.procedures, 'procedure')} and "
+            f"{_counted(state.registry.subscriptions, 'subscription')} at "
+            f"{state.config.urls}"
+        )
+        sys.stdout.flush()
+        while True:
+            signal.pause()
+    except WAMPError as error:
+        raise click.ClickException(f"cannot serve {app.name}: {error}{_hint(error)}") from None
+    finally:
+        wamp.stop(app)
+
+
+def _hint(error: WAMPError) -> str:
+    if "not_authorized" not in str(error):
+        return ""
+    return "; services of a node join over its Unix socket, --url unix:.crossbar/router.sock"
+
+
+def _counted(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"

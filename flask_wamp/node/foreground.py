@@ -1,0 +1,58 @@
+"""A node in the foreground of a terminal: what ``flask wamp run`` does."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from .command import crossbar_command, path_with_python
+from .configuration import directory_of, prepared_config, refuse_unusable
+
+#: What runs Crossbar.io's controller.
+CONTROLLER = "flask_wamp._twisted.engine.controller"
+LOGLEVELS = ("error", "warn", "info", "debug")
+
+
+def run(config: Path, port: int | None = None, loglevel: str = "warn") -> NoReturn:
+    """Run the node of a configuration: this process becomes its controller.
+
+    :param port: listen on this port instead of the file's.
+    :param loglevel: how much Crossbar.io says.
+    :raises NodeError: it cannot start; the text has the remedy.
+    """
+    environment = _prepared(config)
+    prepared = prepared_config(config, port)
+    _tell_to_wait()
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", CONTROLLER, "start", "--cbdir", str(directory_of(config)),
+         "--config", str(prepared.resolve()), "--loglevel", loglevel],
+        environment,
+    )  # fmt: skip
+
+
+def run_and_reload(config: Path, port: int | None = None, loglevel: str = "warn") -> int:
+    """Run the node as :func:`run` does, anew whenever a file has changed, until a signal ends it.
+
+    :returns: the exit code.
+    """
+    # watchdog is needed here alone.
+    from .reloading import Reloader
+
+    environment = _prepared(config)
+    reloader = Reloader(config, port, loglevel, environment)
+    _tell_to_wait()
+    return reloader.run()
+
+
+def _prepared(config: Path) -> dict[str, str]:
+    """Refuse a place where no node can start, and return the environment for one."""
+    crossbar_command()
+    directory = directory_of(config)
+    if directory.exists():
+        refuse_unusable(directory)
+    return {**os.environ, "PATH": path_with_python(os.environ)}
+
+
+def _tell_to_wait() -> None:
+    print("Starting the node: the page is there when it says so, in some 10 seconds", flush=True)

@@ -1,0 +1,1 @@
+"""What ``flask wamp check`` looks for: one small function for each mistake."""

@@ -1,0 +1,1 @@
+"""An application that knows nothing of WAMP, and what a person does to it."""

@@ -1,0 +1,48 @@
+"""The presets: this project's own nodes, with the names of another application."""
+
+import json
+from typing import Any
+
+import pytest
+
+from flask_wamp.node.preset import Target, configuration, presets, rendered
+
+from ..doubles import ROOT
+
+
+def test_presets_are_the_files_of_the_project() -> None:
+    assert {name: json.loads(file.read_text()) for name, file in presets().items()} == {
+        "single": json.loads((ROOT / "crossbar_config/single_node.json").read_text()),
+        "guest": json.loads((ROOT / "crossbar_config/guest.json").read_text()),
+    }
+
+
+@pytest.mark.parametrize("preset", ["single", "guest"])
+def test_preset_names_nothing_of_this_project(preset: str) -> None:
+    text = json.dumps(configuration(preset, Target("shop", "application", port=9000, realm="r_1")))
+    for name in ("flask_app", "component.", "polls", "summary", "8080", "realm1"):
+        assert name not in text
+    for name in ("shop:application", "9000", "r_1"):
+        assert name in text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        [],
+        {"a": {}},
+        [1, "two", None, True, {"a": []}],
+        {"long": "x" * 200, "list": ["y" * 50, "z" * 50, {"deep": ["w" * 100]}]},
+        json.loads((ROOT / "crossbar_config/single_node.json").read_text()),
+    ],
+)
+def test_rendered_is_the_same_value_in_lines_that_fit(value: Any) -> None:
+    text = rendered(value)
+    assert json.loads(text) == value
+    long = [line for line in text.splitlines() if len(line) > 120]
+    assert all(len(line.split()[-1]) > 90 for line in long)
+
+
+def test_rendered_keeps_short_values_in_one_line() -> None:
+    assert rendered({"a": [1, 2], "b": {"c": None}}) == '{"a": [1, 2], "b": {"c": null}}'
