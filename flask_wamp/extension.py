@@ -1,8 +1,7 @@
 """The extension: ``WAMP``, its decorators, and serving outside Crossbar."""
 
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, has_app_context
@@ -11,12 +10,18 @@ from .call import outbox
 from .call.client import globals_class
 from .call.link import Link
 from .config import WampConfig
-from .declare.declared import Procedure, ProcedureOptions, Subscription, SubscriptionOptions
+from .declare.declared import (
+    Procedure,
+    ProcedureOptions,
+    Subscription,
+    SubscriptionOptions,
+    options_of,
+)
 from .declare.decorators import Declaration
 from .declare.handle import Handle
 from .declare.namespace import Namespace, Namespaces
 from .declare.registry import Registry
-from .errors import DeclarationError, SetupError
+from .errors import SetupError
 from .serve import typed_views
 from .serve.responses import let_views_return_results
 from .servers import serving
@@ -27,7 +32,6 @@ if TYPE_CHECKING:
     from .memory.client import WampTestClient
 
 W = TypeVar("W", bound=Callable[[SessionInfo], Any])
-OptionsT = TypeVar("OptionsT", ProcedureOptions, SubscriptionOptions)
 
 
 class WAMP(Namespaces):
@@ -128,7 +132,7 @@ class WAMP(Namespaces):
         :raises RegistrationFailed: the router refused.
         :raises SetupError: this process only calls and publishes.
         """
-        checked = _options(ProcedureOptions, "add_procedure", options)
+        checked = options_of(ProcedureOptions, "add_procedure", options)
         state = self._state(app)
         return self._add(
             state,
@@ -149,7 +153,7 @@ class WAMP(Namespaces):
 
         :param options: those of :meth:`subscribe`.
         """
-        checked = _options(SubscriptionOptions, "add_subscription", options)
+        checked = options_of(SubscriptionOptions, "add_subscription", options)
         state = self._state(app)
         return self._add(
             state,
@@ -288,15 +292,3 @@ def _background_link(state: State) -> Link:
     from ._twisted.connection.background import BackgroundLink
 
     return BackgroundLink(state)
-
-
-def _options(kind: type[OptionsT], method: str, given: Mapping[str, Any]) -> OptionsT:
-    """Return the options *given* to one of the methods that add while running."""
-    known = {each.name for each in fields(kind)}
-    unknown = sorted(given.keys() - known)
-    if unknown:
-        raise DeclarationError(
-            f"wamp.{method}({unknown[0]}=...): there is no such option; there are "
-            f"{', '.join(sorted(known))}"
-        )
-    return kind(**given)

@@ -58,6 +58,8 @@ def _start() -> Any:
     # before a fork, is of no use afterwards.
     from twisted.internet import reactor as global_reactor
 
+    from .logs import use_python_logging
+
     reactor: Any = global_reactor
     green = patched_by()
     if green and waits_for_all(reactor):
@@ -73,6 +75,7 @@ def _start() -> Any:
         reactor = private_reactor(type(reactor))
     if green == "eventlet":
         wake_one_by_one(reactor)
+    use_python_logging()
     # Name resolution runs in Twisted's pool, whose threads would keep the interpreter from
     # ending.
     reactor.getThreadPool().threadFactory = _daemon_thread

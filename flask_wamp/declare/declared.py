@@ -1,8 +1,10 @@
 """What one declaration is: a procedure or a subscription, with its options. Standard library only."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from ..errors import DeclarationError
 
 #: How the router chooses among the sessions that share a registration (WAMP spec, 10.2.7).
 INVOKE_POLICIES = ("single", "first", "last", "roundrobin", "random")
@@ -89,6 +91,24 @@ class SubscriptionOptions:
         if not _is_whole(self.concurrency, 1):
             return f"concurrency={self.concurrency!r}: give a whole number from 1, as in 4"
         return None
+
+
+OptionsT = TypeVar("OptionsT", ProcedureOptions, SubscriptionOptions)
+
+
+def options_of(kind: type[OptionsT], method: str, given: Mapping[str, Any]) -> OptionsT:
+    """Return the options *given* to one of the methods that add while running.
+
+    :raises DeclarationError: there is no such option.
+    """
+    known = {each.name for each in fields(kind)}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise DeclarationError(
+            f"wamp.{method}({unknown[0]}=...): there is no such option; there are "
+            f"{', '.join(sorted(known))}"
+        )
+    return kind(**given)
 
 
 #: What a declaration has that was given no options.

@@ -93,7 +93,8 @@ class CallPipeline:
         """Run guards, *view*, error handlers and ``after_request`` in the current context."""
         app = self._app
         failure: Exception | None = None
-        guarded = False
+        # A guard that raises has kept the view from running as well.
+        guarded = True
         try:
             request_started.send(app, _async_wrapper=app.ensure_sync)
             value = app.preprocess_request()
@@ -106,7 +107,6 @@ class CallPipeline:
             try:
                 value = app.handle_user_exception(error)
             except Exception as unhandled:
-                failure = unhandled
                 page = app.handle_user_exception(InternalServerError(original_exception=unhandled))
                 self._finish(page)[0].close()
                 raise

@@ -67,7 +67,7 @@ def node_config() -> dict[str, Any]:
     (there,) = (each for each in permissions if each["uri"] == documented["uri"])
     assert {**there, "allow": documented["allow"], "disclose": documented["disclose"]} == documented
     assert [action for action in there["allow"] if grants(there, action)] == ["call"]
-    publishing = json.loads(TEXTS["publish"])
+    publishing = json.loads(TEXTS["publishing"])
     permissions[:] = [each for each in permissions if each["uri"] != publishing["uri"]]
     permissions.append(publishing)
     router["transports"][0]["paths"]["ws"]["options"].update(json.loads(TEXTS["limits"]))

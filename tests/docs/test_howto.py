@@ -53,7 +53,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
         ("console", "subscribe"),
         ("json", "limits"),
         ("json", "permission"),
-        ("json", "publish"),
+        ("json", "publishing"),
         ("json", "store"),
         ("js", "busy.js"),
         ("js", "cancel.js"),

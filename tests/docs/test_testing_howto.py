@@ -11,7 +11,6 @@ from .conftest import BLOCK, ROOT
 from .test_howto import anchors
 
 PAGE = ROOT / "docs/howto/testing.md"
-README = (ROOT / "README.md").read_text()
 #: The files; a later block of the same name stands at the end of the earlier one.
 FILES: dict[str, str] = {}
 for language, name, text in BLOCK.findall(PAGE.read_text()):
@@ -25,25 +24,18 @@ TESTS = [
 ]
 
 
-def readme_config() -> str:
-    """Return the README's node, as the page changes it."""
-    config = next(t for _l, name, t in BLOCK.findall(README) if name == ".crossbar/config.json")
-    return (
-        str(config)
-        .replace('"app:app"', '"wsgi:app"')
-        .replace('"module": "app"', '"module": "wsgi"')
-        .replace("com.example.", "com.shop.")
-    )
-
-
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What became of each test of the page."""
     project = tmp_path_factory.mktemp("testing")
     for name, text in FILES.items():
         (project / name).write_text(text)
-    (project / ".crossbar").mkdir()
-    (project / ".crossbar/config.json").write_text(readme_config())
+    (project / "wsgi.py").unlink()
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "shop", "wamp", "init"],
+        cwd=project, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
+    )  # fmt: skip
+    assert (project / "wsgi.py").read_text().endswith(FILES["wsgi.py"])
     plugins = ["--disable-plugin-autoload", "-p", "flask_wamp.testing.pytest_plugin"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *plugins],

@@ -1,6 +1,7 @@
 """Events into handlers, and publishes out of views."""
 
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -231,3 +232,24 @@ def test_publish_too_big_for_a_subscriber_is_lost_for_that_one_alone(
             g.wampy.publish("com.test.big_event", "x" * size)
     assert [sizes.get(timeout=10) for _ in range(3)] == [1, 1 << 21, 2]
     assert [len(events.get().args[0]) for _ in range(2)] == [1, 2]
+
+
+def test_handler_that_exits_is_in_the_log_of_a_process_outside_the_node(
+    make_app: MakeApp, anonymous: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, wamp = make_app()
+    handled = []
+
+    @wamp.subscribe("com.outside.exits")
+    def exits(number: int) -> None:
+        if number == 1:
+            sys.exit(1)
+        handled.append(number)
+
+    wamp.start(app)
+    for number in (1, 2):
+        anonymous.publish("com.outside.exits", number)
+    wait_until(lambda: handled == [2], "the next event is handled")
+    (record,) = (record for record in caplog.records if "SystemExit" in record.getMessage())
+    assert (record.name, record.levelname) == ("flask_wamp", "ERROR")
+    assert "exits" in record.getMessage()

@@ -2,9 +2,7 @@
 
 import contextlib
 import logging
-import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -15,7 +13,7 @@ from ...errors import NotConnected, RegistrationFailed, WAMPError
 from ...state import State
 from ..call.link import SessionLink
 from ..notices import Notices
-from ..reactor_thread import before_exit, running_reactor
+from ..reactor_thread import running_reactor
 from ..replies import Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
@@ -23,17 +21,12 @@ from ..serve.sharing import share, subscriber_uri
 from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
+from .ending import end_by_itself, end_with_process, ends_with_process
 
 log = logging.getLogger("flask_wamp")
 
 #: Seconds that close() waits for the connection to end.
 CLOSE_TIMEOUT = 5.0
-#: Seconds that the end of the process waits for its connections to end.
-EXIT_TIMEOUT = 2.0
-#: Seconds that ``@wamp.on_leave`` functions get then.
-LEAVE_GRACE = 1.0
-
-_links: "weakref.WeakSet[BackgroundLink]" = weakref.WeakSet()
 
 
 class BackgroundLink(SessionLink):
@@ -65,8 +58,7 @@ class BackgroundLink(SessionLink):
             lost=self._on_lost,
         )
         self._trigger: Any = None
-        _links.add(self)
-        before_exit(_end_links)
+        end_with_process(self)
         self._queue.put(self._begin_connecting)
 
     def open(self, timeout: float) -> None:
@@ -116,7 +108,7 @@ class BackgroundLink(SessionLink):
     def close(self, by: str = "wamp.stop()") -> None:
         """End the connection; everything that waits for an answer raises at once."""
         closed = threading.Event()
-        _links.discard(self)
+        end_by_itself(self)
         self.release(f"the connection was closed by {by}")
 
         def close() -> None:
@@ -279,23 +271,5 @@ class BackgroundLink(SessionLink):
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:
     alive = link()
-    if alive is not None and alive in _links:
+    if alive is not None and ends_with_process(alive):
         alive.release("the reactor has stopped")
-
-
-def _end_links() -> None:
-    """End every connection of this process, on the thread that ends the process."""
-    links = list(_links)
-    # Those that are released after this would wake threads that end with the process.
-    _links.clear()
-    ends = [link.end() for link in links]
-    deadline = time.monotonic() + EXIT_TIMEOUT
-    for end in ends:
-        end.wait(max(0.0, deadline - time.monotonic()))
-    deadline = time.monotonic() + LEAVE_GRACE
-    for link in links:
-        link.finish_notices(max(0.0, deadline - time.monotonic()))
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_links.clear)

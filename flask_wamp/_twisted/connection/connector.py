@@ -68,6 +68,7 @@ class Connector:
         self._deadline: Any = None
         self._protocol: Any = None
         self._session: Session | None = None
+        self._left: Session | None = None
         self._address = config.addresses[0]
         self._failed: list[Lost] = []
         self._reason = ""
@@ -99,7 +100,7 @@ class Connector:
             return
         self._reason = "the process ends"
         if self._session is not None and self._session.is_attached():
-            self._session.leave()
+            self._leave(self._session)
         else:
             self._abort(self._reason)
 
@@ -108,10 +109,16 @@ class Connector:
         self._reason = self._reason or reason
         if self._session is not None and self._session.is_attached():
             self._delay = LONGEST_DELAY
-            self._session.leave()
+            self._leave(self._session)
             self._limit(LEAVE_TIMEOUT, reason)
         else:
             self._abort(reason)
+
+    def _leave(self, session: Session) -> None:
+        """Say goodbye, once: Autobahn complains of a second time."""
+        if self._left is not session:
+            self._left = session
+            session.leave()
 
     def session_joined(self, session: Session) -> None:
         """An attempt has succeeded."""

@@ -179,10 +179,6 @@ def test_routes_of_nothing_say_so(app: Flask, wamp: WAMP) -> None:
         ("[]", "is no node configuration"),
         ('{"workers": ["router"]}', "is no node configuration"),
         ('{"workers": 3}', "is no node configuration"),
-        (
-            '{"workers": [{"realms": [{"name": "realm1", "roles": [{"permissions": ["x"]}]}]}]}',
-            "is no node configuration",
-        ),
     ],
 )
 def test_routes_say_that_a_configuration_is_none(

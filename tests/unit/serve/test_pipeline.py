@@ -442,12 +442,15 @@ def test_pipeline_url_value_preprocessor_replaces_a_variable(
         (lambda: ("log in first", 401), {"status": 401, "description": "log in first"}),
         (lambda: abort(403, "not for you"), {"status": 403, "description": "not for you"}),
         (lambda: redirect("/login"), {"status": 302, "location": "/login"}),
+        # An error handler redirects for it.
+        (lambda: dict[str, str]()["user"], {"status": 302, "location": "/login"}),
     ],
 )
 def test_pipeline_guard_denies(
     app: Flask, view: View, call: Caller, guard: Callable[[], Any], keywords: dict[str, Any]
 ) -> None:
     app.before_request(guard)
+    app.register_error_handler(KeyError, lambda _error: redirect("/login"))
     runs = []
 
     @view("/secret")
