@@ -10,6 +10,8 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, global
 from zope.interface import implementer
 
 _log = logging.getLogger("flask_wamp")
+#: Begins what is ours; sessions of this package log for Autobahn as well.
+_OURS = "flask-wamp: "
 _LEVELS = {
     LogLevel.debug: logging.DEBUG,
     LogLevel.info: logging.INFO,
@@ -26,8 +28,8 @@ def use_python_logging() -> None:
 
 @implementer(ILogObserver)
 def _hand_on(event: LogEvent) -> None:
-    if str(event.get("log_namespace", "")).startswith("flask_wamp."):
+    if str(event.get("log_format", "")).startswith(_OURS):
         failure = event.get("log_failure")
         exc_info = failure and (failure.type, failure.value, failure.getTracebackObject())
         level = _LEVELS.get(event["log_level"], logging.ERROR)
-        _log.log(level, "%s", formatEvent(event).removeprefix("flask-wamp: "), exc_info=exc_info)
+        _log.log(level, "%s", formatEvent(event).removeprefix(_OURS), exc_info=exc_info)
