@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import click
+from flask.cli import NoAppException
 
 from ..errors import CallTimeout, NotConnected, OptionError, PayloadError
 from .output import printable
@@ -37,6 +38,9 @@ class TimedOut(click.ClickException):
 
 def failure_of(error: Exception) -> click.ClickException:
     """Return what *error* ends a command with."""
+    if isinstance(error, NoAppException) and TRACE in error.message:
+        # Nothing on the command line is wrong.
+        return click.ClickException(one_line(error))
     if isinstance(error, click.UsageError):
         # Click would show the command's usage as well, in three lines above the error.
         text = one_line(error)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import click
 from flask import Flask
-from flask.cli import NoAppException, ScriptInfo, prepare_import
+from flask.cli import ScriptInfo, prepare_import
 
 #: Where Flask looks for an application that nobody names, and how it is called there.
 MODULES = ("wsgi", "app")
@@ -33,31 +33,13 @@ class Found:
     root: Path
 
 
-def load(info: ScriptInfo) -> Flask:
-    """Return the application that Flask finds.
-
-    :raises click.ClickException: there is none, or it cannot be imported; in one line.
-    """
-    try:
-        return info.load_app()
-    except NoAppException as error:
-        said = error.format_message()
-        if "\n" not in said:
-            raise
-        # Flask puts the whole traceback of an ImportError into it.
-        context = click.get_current_context(silent=True)
-        if context is not None and context.parent and context.parent.params.get("traceback"):
-            click.echo(said, err=True)
-        lines = said.strip().splitlines()
-        raise click.ClickException(f"{lines[0].rstrip(':')}: {lines[-1]}") from None
-
-
 def find(info: ScriptInfo) -> Found:
     """Return the application that Flask finds, and its place.
 
-    :raises click.ClickException: there is none, or it cannot be imported; in one line.
+    :raises NoAppException: there is none, or it cannot be imported.
+    :raises click.ClickException: its place cannot be seen.
     """
-    app = load(info)
+    app = info.load_app()
     if info.app_import_path:
         path, name = [*re.split(r":(?![\\/])", info.app_import_path, maxsplit=1), ""][:2]
         module = sys.modules[prepare_import(path)]

@@ -13,7 +13,6 @@ from ..config import WampConfig
 from ..errors import WAMPError
 from ..extension import WAMP
 from ..state import state_of
-from .place import load
 
 
 class Ended(BaseException):
@@ -47,7 +46,7 @@ def serve(info: ScriptInfo, url: str | None, realm: str | None, timeout: float) 
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
-        app = load(info)
+        app = info.load_app()
         _use(app, url, realm)
         _serve(app, timeout)
     except Ended:

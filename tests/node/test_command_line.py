@@ -219,7 +219,7 @@ def test_no_application_is_needed(
     assert answer(call(FLASK_WAMP_URL=peers_node.backend_url)) == 3
     assert refused(call(), 2).startswith("There is no Flask application here to say which router:")
     Path("wsgi.py").write_text("import not_there\n")
-    text = refused(call("--url", peers_node.ws_url), 2)
+    text = refused(call("--url", peers_node.ws_url), 1)
     assert "ModuleNotFoundError: No module named 'not_there'" in text
 
 
