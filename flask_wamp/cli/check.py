@@ -8,20 +8,14 @@ from pathlib import Path
 import click
 
 from ..node.checking import check as check_node
-from ..node.configuration import DEFAULT_CONFIG
 from ..node.rules.finding import ERROR, WARNING, Finding
+from .place import config_option
 
 COLOURS = {ERROR: "red", WARNING: "yellow"}
 
 
 @click.command("check")
-@click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The node's configuration.",
-)
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:

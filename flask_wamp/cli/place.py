@@ -1,4 +1,4 @@
-"""The application that a command is for, as Flask finds it, and where it found it."""
+"""The place of what a command is for: the node's configuration, and the application."""
 
 import re
 import sys
@@ -10,10 +10,21 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo, prepare_import
 
+from ..node.configuration import DEFAULT_CONFIG
+
 #: Where Flask looks for an application that nobody names, and how it is called there.
 MODULES = ("wsgi", "app")
 OBJECTS = ("app", "application")
 FACTORIES = ("create_app", "make_app")
+
+#: Which node a command is about.
+config_option = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The node's configuration.",
+)
 
 
 @dataclass(frozen=True)

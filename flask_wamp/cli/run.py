@@ -4,19 +4,13 @@ from pathlib import Path
 
 import click
 
-from ..node.configuration import DEFAULT_CONFIG
 from ..node.foreground import LOGLEVELS, run_and_reload
 from ..node.foreground import run as run_node
+from .place import config_option
 
 
 @click.command("run")
-@click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The node's configuration.",
-)
+@config_option
 @click.option("--port", "-p", type=int, help="Listen on this port instead of the file's.")
 @click.option(
     "--loglevel",
