@@ -118,3 +118,27 @@ def test_package_connects_without_the_extra_tls() -> None:
         """
     )
     assert "refused" in printed
+
+
+LAZILY = """
+import importlib.util, json
+lazy, load = [], importlib.util.LazyLoader.exec_module
+
+def exec_module(self, module):
+    lazy.append(module.__name__)
+    return load(self, module)
+
+importlib.util.LazyLoader.exec_module = exec_module
+import flask_wamp._twisted.connection
+from importlib.util import LazyLoader
+from autobahn.wamp import serializer
+print(json.dumps([lazy, LazyLoader.__module__, hasattr(serializer.message_fbs, "Error")]))
+"""
+
+
+def test_package_connects_with_no_module_of_autobahn_half_loaded() -> None:
+    """Another thread, the reloader's, that looks at a lazy module while it loads breaks it."""
+    lazy, loader, has_messages = json.loads(run_program(LAZILY))
+    assert lazy == []
+    assert loader == "importlib.util"
+    assert has_messages
