@@ -1,0 +1,1 @@
+"""Who a page is: the login of the Flask application, as WAMP has it."""
