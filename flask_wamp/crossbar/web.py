@@ -6,7 +6,9 @@ from autobahn.wamp import message
 from twisted.internet.defer import inlineCallbacks
 
 from .._twisted.engine.readers import guard_router
+from .._twisted.engine.router_sessions import lacking_in, router_of
 from .flow_host import FlowHost
+from .guarding import JOIN_WITHIN, Guard, guard_peers
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets
@@ -16,8 +18,11 @@ from .stopping import cut_off_later, let_views_respond
 class WebSession(AppSession):
     """Lets the views of the WSGI application call and publish; for the router that hosts it.
 
-    It also says when the node is ready, and keeps the backend's Unix sockets to the node's user.
+    It also says when the node is ready, keeps the backend's Unix sockets to the node's user, and has
+    the process guard the sessions of its peers: ``"extra": {"join_within": 5}`` in the component's
+    configuration is how many seconds a peer has from opening its transport until it has joined.
 
+    :ivar guard: tells who joins and leaves, and is told who is a service and where a peer is.
     :cvar awaited: procedures of other services that the node is not ready without.
     """
 
@@ -28,6 +33,7 @@ class WebSession(AppSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         guard_router()
+        self.guard: Guard | None = self._guarded()
         self._flow = FlowHost(self)
         if "cbdir" in self._extra:
             close_directory(self._extra["cbdir"])
@@ -35,6 +41,10 @@ class WebSession(AppSession):
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
         """Be the application's link, and wait for its procedures in the background."""
+        missing = lacking_in(router_of(self))
+        if missing:
+            self.fail(f"Crossbar.io's router has no {', '.join(missing)}: peers cannot be guarded")
+            return
         self._link.attach(self)
         yield self._flow.register()
         self.tell_joined()
@@ -52,6 +62,17 @@ class WebSession(AppSession):
         """The listeners are there, and the page is announced next."""
         let_views_respond(self._reactor)
         close_unix_sockets(self._reactor)
+
+    def _guarded(self) -> Guard | None:
+        seconds = self._extra.get("join_within", JOIN_WITHIN)
+        if type(seconds) not in (int, float) or not 0 < seconds <= 3600:
+            self.fail(f'"extra": {{"join_within": {seconds!r}}}: give seconds, as in 5')
+            return None
+        try:
+            return guard_peers(self._reactor, seconds)
+        except RuntimeError as error:
+            self.fail("the sessions of peers cannot be guarded", error)
+            return None
 
     def _release(self) -> None:
         super()._release()
