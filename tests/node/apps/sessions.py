@@ -3,6 +3,7 @@
 from typing import Any
 
 from autobahn.wamp import message
+from crossbar.router.dealer import Dealer
 from twisted.internet.defer import inlineCallbacks
 
 from flask_wamp.crossbar import ViewsSession, WebSession
@@ -40,6 +41,16 @@ class LoneWeb(WebSession):
     """The web side of the service."""
 
     application = "tests.node.apps.service:app"
+
+
+class UnguardedWeb(WebSession):
+    """The web side of the service, with a Crossbar.io that lacks a name."""
+
+    application = "tests.node.apps.service:app"
+
+    def __init__(self, config: Any = None) -> None:
+        del Dealer._remove_invoke_request
+        super().__init__(config)
 
 
 class Views(ViewsSession):
