@@ -67,7 +67,7 @@ class Handshake:
         environ["wsgi.url_scheme"] = "https" if secure else "http"
         for fix in _proxy_fixes(app):
             fix(environ, lambda *_args: lambda _data: None)
-        kept = {key: str(environ[key]) for key in KEPT if key in environ}
+        kept: dict[str, str] = {key: str(environ[key]) for key in KEPT if key in environ}
         if "origin" in headers and not is_own_origin(headers["origin"], kept):
             # Browsers send them along with the WebSocket of any page.
             kept.pop("HTTP_COOKIE", None)
