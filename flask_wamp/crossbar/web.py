@@ -6,7 +6,9 @@ from autobahn.wamp import message
 from twisted.internet.defer import inlineCallbacks
 
 from .._twisted.engine.readers import guard_router
+from .authentication import Authentication
 from .flow_host import FlowHost
+from .hosted import Host
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets
@@ -16,7 +18,8 @@ from .stopping import cut_off_later, let_views_respond
 class WebSession(AppSession):
     """Lets the views of the WSGI application call and publish; for the router that hosts it.
 
-    It also says when the node is ready, and keeps the backend's Unix sockets to the node's user.
+    It also knows who the sessions are that log in, says when the node is ready, and keeps the
+    backend's Unix sockets to the node's user.
 
     :cvar awaited: procedures of other services that the node is not ready without.
     """
@@ -28,15 +31,19 @@ class WebSession(AppSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         guard_router()
-        self._flow = FlowHost(self)
-        if "cbdir" in self._extra:
-            close_directory(self._extra["cbdir"])
+        directory = self._extra.get("cbdir")
+        if directory is not None:
+            close_directory(directory)
+        self._hosts: list[Host] = [FlowHost(self)]
+        if self._state is not None:
+            self._hosts.append(Authentication(self, self._state, self._queue, directory))
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
         """Be the application's link, and wait for its procedures in the background."""
         self._link.attach(self)
-        yield self._flow.register()
+        for host in self._hosts:
+            yield host.register()
         self.tell_joined()
         if self._state is not None:
             own = self._state.registry.resolved(self._state.config.uri_prefix)
@@ -44,8 +51,8 @@ class WebSession(AppSession):
             yield readiness.watch()
 
     def onMessage(self, msg: Any) -> None:
-        """Answer what callees ask about the flow of their results."""
-        if type(msg) is not message.Invocation or not self._flow.answer(msg):
+        """Answer what callees ask about the flow of their results, and who logs in."""
+        if type(msg) is not message.Invocation or not any(host.answer(msg) for host in self._hosts):
             super().onMessage(msg)
 
     def before_ready(self) -> None:

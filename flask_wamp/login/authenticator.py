@@ -63,7 +63,7 @@ class Authenticator:
         """
         try:
             with entered(self._app, handshake, guarded=True):
-                authrole, authid = _person(self._answer(handshake))
+                authrole, authid = person_of(self._answer(handshake))
                 login = login_of_session() if authrole != VISITOR and session else None
         except (Unauthorized, Forbidden, ApplicationError) as error:
             raise Refused(f"the application refuses with {type(error).__name__}") from None
@@ -104,7 +104,7 @@ def login_of_session() -> tuple[str, int]:
     return found[0], int(found[1])
 
 
-def _person(answer: Any) -> tuple[str, str]:
+def person_of(answer: Any) -> tuple[str, str]:
     """Return role and authid of what an authenticator has returned.
 
     :raises Refused: it returned None or False.
