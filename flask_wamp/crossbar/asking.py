@@ -6,6 +6,8 @@ A function that hangs keeps its thread, and another one takes its place, until t
 """
 
 import threading
+import time
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from queue import SimpleQueue
@@ -29,6 +31,9 @@ THREADS = 8
 MOST_THREADS = 64
 #: Questions that may wait for a thread.
 WAITING = 2000
+#: Seconds in which a defect at one place is logged once, and the places that are told apart.
+SILENCE = 60.0
+MOST_DEFECTS = 20
 
 
 class TooLate(Exception):
@@ -41,6 +46,29 @@ class Access(Protocol):
     @property
     def session(self) -> int | None:
         """Who wants to, the session's id."""
+
+
+class Defects:
+    """Logs what failed in the application, each place once in a while: strangers can make it fail.
+
+    :param what: what has come of it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._told: dict[str, float] = {}
+
+    def tell(self, failure: Failure) -> None:
+        """Log *failure* with its traceback, unless it was logged within the last minute."""
+        moment = time.monotonic()
+        self._told = {place: at for place, at in self._told.items() if moment - at < SILENCE}
+        frames = traceback.extract_tb(failure.getTracebackObject())
+        place = f"{failure.type} {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        if place not in self._told and len(self._told) < MOST_DEFECTS:
+            self._told[place] = moment
+            self._log.failure(self._what, failure)
 
 
 class _Question(Generic[T]):
@@ -75,8 +103,6 @@ class Asking:
     :param queue: takes work for the reactor's thread.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         queue: ReactorQueue,
@@ -95,6 +121,7 @@ class Asking:
         self._threads = 0
         self._open: set[_Question[Any]] = set()
         self._hanging = 0
+        self._denials = Defects("flask-wamp: denied, because what says who may has failed")
 
     def run(self, function: Callable[[], T]) -> "Deferred[T]":
         """Run *function* on a thread, and return a Deferred of its value.
@@ -135,10 +162,8 @@ class Asking:
                 return app.ensure_sync(function)(access) is True
 
         def refuse(failure: Failure) -> bool:
-            if failure.check(TooLate):
-                self._log.warn("flask-wamp: denied: {text}", text=failure.getErrorMessage())
-            elif not failure.check(Refused):
-                self._log.failure("flask-wamp: denied: what says who may has failed", failure)
+            if not failure.check(Refused):
+                self._denials.tell(failure)
             return False
 
         return self.run(ask).addErrback(refuse)

@@ -9,22 +9,23 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .._twisted.engine.buffers import transport_of
 from .._twisted.engine.principals import may_register, roles_of, sessions_of
+from .._twisted.engine.router_sessions import GuardedSession
 from .._twisted.session import Session
 from .._twisted.threads import ReactorQueue
 from ..errors import INVALID_ARGUMENT, NOT_AUTHORIZED, ApplicationError
 from ..login.door import COOKIE, Door, Entry, Request
 from ..login.entering import Refused
+from ..login.handshake import Handshake
 from ..login.names import MAX_AUTHID, TRUSTED
 from ..login.tickets import MAX_EXPIRES
 from ..state import State
-from .asking import Access, Asking, TooLate
-from .complaints import Complaints
+from .asking import Access, Asking, Defects, TooLate
 from .ending import end_session
+from .guarding import Guard
 from .hosted import Caller, Host
 from .identities import Identities, Identity
 from .revocations import Revocations, now
@@ -49,12 +50,16 @@ class Authentication(Host):
     :param session: the router component's, which is in memory.
     :param queue: takes work for the reactor's thread.
     :param directory: the node's, where what was revoked is kept; None keeps it in memory.
+    :param guard: tells who has left, and logs what strangers do.
     """
 
-    _log = Logger()
-
     def __init__(
-        self, session: Session, state: State, queue: ReactorQueue, directory: str | None
+        self,
+        session: Session,
+        state: State,
+        queue: ReactorQueue,
+        directory: str | None,
+        guard: Guard,
     ) -> None:
         super().__init__(
             session,
@@ -74,7 +79,10 @@ class Authentication(Host):
         self._writing = Asking(queue, deadline=WRITING, threads=1)
         #: When the sessions of an authid, or of a login, were ended last.
         self._ended: dict[str, float] = {}
-        self._complaints = Complaints(self._warn, time.monotonic)
+        self._complaints = guard.complaints
+        self._defects = Defects("flask-wamp: a login was refused, because the application failed")
+        guard.on_left.append(self._identities.left)
+        guard.address_of = self._address_of
 
     def ask(self, function: Any, access: Access) -> "Deferred[bool]":
         """Return whether *function* says True to *access*, in a request of who wants to."""
@@ -87,9 +95,14 @@ class Authentication(Host):
             guarded=identity is not None and identity.method == COOKIE,
         )
 
-    def left(self, session: int) -> None:
-        """Forget a session that has left."""
-        self._identities.left(session)
+    def _address_of(self, peer: GuardedSession) -> str | None:
+        """Return the address behind the proxies that the application knows of."""
+        address = peer.remote_address()
+        if address is None:
+            return None
+        headers = peer.transport.transport_details.http_headers_received or {}
+        handshake = Handshake.from_headers(self._app, headers, address=address)
+        return handshake.environ["REMOTE_ADDR"]
 
     # --- letting in
 
@@ -159,17 +172,11 @@ class Authentication(Host):
             reason = str(failure.value)
         else:
             reason = f"the application failed with {type(failure.value).__name__}"
-            self._complain_of(failure)
+            self._defects.tell(failure)
         self._complaints.say(
-            "a login was refused", f"{reason} ({request.method}{authid} from {request.address})"
+            "why a login was refused", f"{reason} ({request.method}{authid} from {request.address})"
         )
         raise ApplicationError(NOT_AUTHORIZED, REFUSAL)
-
-    def _complain_of(self, failure: Failure) -> None:
-        self._complaints.say("a login failed", _traceback(failure))
-
-    def _warn(self, line: str) -> None:
-        self._log.warn("flask-wamp: {line}", line=line)
 
     # --- telling who it is
 
@@ -264,7 +271,3 @@ def _whom(args: list[Any]) -> tuple[str | None, str | None, bool]:
     if not fits or not isinstance(revoke, bool):
         raise ApplicationError(INVALID_ARGUMENT, "takes {authid: ...} or {login: ...}")
     return authid, login, revoke
-
-
-def _traceback(failure: Failure) -> str:
-    return failure.getTraceback().rstrip()
