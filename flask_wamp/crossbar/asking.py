@@ -138,6 +138,12 @@ class Asking:
         self._fill()
         return question.answer
 
+    def stop(self) -> None:
+        """Let every thread end after the question that it asks."""
+        self._most = 0
+        for _ in range(self._threads):
+            self._questions.put(None)
+
     def ask(
         self,
         app: Flask,

@@ -14,7 +14,7 @@ from autobahn.twisted.websocket import WampWebSocketClientFactory
 from autobahn.wamp.auth import create_authenticator
 from autobahn.wamp.serializer import JsonSerializer
 from autobahn.wamp.types import ComponentConfig
-from twisted.internet.endpoints import wrapClientTLS
+from twisted.internet.endpoints import SSL4ClientEndpoint
 
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
@@ -200,15 +200,9 @@ class Member(Peer):
         if tls is None:
             connect_factory(factory)
         else:
-            endpoint = wrapClientTLS(tls, _endpoint(factory))
+            endpoint = SSL4ClientEndpoint(running_reactor(), factory.host, factory.port, tls)
             on_reactor(lambda: endpoint.connect(factory))
         return session
-
-
-def _endpoint(factory: Any) -> Any:
-    from twisted.internet.endpoints import TCP4ClientEndpoint
-
-    return TCP4ClientEndpoint(running_reactor(), factory.host, factory.port)
 
 
 @contextmanager

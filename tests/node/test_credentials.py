@@ -3,14 +3,20 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flask_wamp._twisted.connection.encryption import client_tls
+from flask_wamp.address import Address
 from flask_wamp.node import CrossbarNode
+from flask_wamp.node.configuration import free_port
+from flask_wamp.tls import TLSFiles
+from tests.certificates import Authority
 
 from .apps.members import PASSWORDS, PRIVATE_KEY
-from .logins import REFUSED, Member, Person, member, members_config
+from .logins import DYNAMIC, REFUSED, Member, Person, member, members_config
 
 pytestmark = pytest.mark.node
 OTHER_KEY = "11" * 32
@@ -157,3 +163,37 @@ def test_credentials_are_in_no_log(node: CrossbarNode, person: Person) -> None:
     log = node.log
     for secret in (*PASSWORDS.values(), ticket, PRIVATE_KEY):
         assert secret not in log
+
+
+def test_certificate_of_a_client_lets_its_name_in(tmp_path: Path) -> None:
+    authority = Authority("the members")
+    server = authority.issue("server", hosts=["localhost", "127.0.0.1"])
+    node = CrossbarNode(members_config())
+    port = free_port()
+    node._config["workers"][0]["transports"].append({
+        "type": "websocket",
+        "id": "certificates",
+        "endpoint": {
+            "type": "tcp",
+            "interface": "127.0.0.1",
+            "port": port,
+            "tls": {
+                "key": str(server.write(tmp_path / "server.pem", key=True)),
+                "certificate": str(tmp_path / "server.pem"),
+                "ca_certificates": [str(authority.write(tmp_path / "ca.pem"))],
+            },
+        },
+        "serializers": ["json"],
+        "auth": {"tls": dict(DYNAMIC)},
+    })  # fmt: skip
+
+    def options(name: str) -> Any:
+        own = authority.issue(name).write(tmp_path / "own.pem", key=True)
+        return client_tls(Address.parse(url), TLSFiles(ca=tmp_path / "ca.pem", cert=own, key=own))
+
+    url = f"wss://127.0.0.1:{port}"
+    with node:
+        with member(url, "tls", tls=options("device 7")) as peer:
+            assert peer.person == ("user", "device 7")
+        with pytest.raises(ConnectionError, match=REFUSED):
+            Member.log_in(url, "tls", tls=options("a\u202eb"))
