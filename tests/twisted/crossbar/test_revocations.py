@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_wamp.crossbar import identities, revocations
+from flask_wamp.crossbar import revocations
 from flask_wamp.crossbar.identities import JOINING, SWEEP, Identities, Identity
 from flask_wamp.crossbar.revocations import FILE, MARGIN, TIDYING, Revocations
 from flask_wamp.login import Handshake
@@ -145,7 +145,7 @@ def test_identities_find_the_sessions_of_an_authid_and_of_a_login() -> None:
 def test_identities_forget_who_has_left_or_never_came(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {0}
     moment = 100.0
-    monkeypatch.setattr(identities.time, "monotonic", lambda: moment)
+    monkeypatch.setattr("time.monotonic", lambda: moment)
     known = Identities(there.__contains__)
     for number in range(SWEEP):
         assert known.add(number, identity(since=moment if number < 10 else moment - JOINING))
