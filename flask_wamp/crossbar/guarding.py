@@ -242,7 +242,10 @@ class Guard:
         )
 
     def _too_late(self, session: GuardedSession) -> None:
-        # Crossbar.io closes nothing of its own while an answer is due: that comes to no one then.
+        # What has come while the process was busy is read first.
+        session.guarded.deadline = self._reactor.callLater(0, self._give_up, session)
+
+    def _give_up(self, session: GuardedSession) -> None:
         self._cut_off(session, POLICY, f"no login within {self._join_within:g} s")
 
     @staticmethod

@@ -15,7 +15,7 @@ MAX_URI = 1000
 #: Subscriptions of a session that is no service's.
 MAX_SUBSCRIPTIONS = 2000
 #: Calls of such a session that may wait for their answers.
-MAX_PENDING_CALLS = 1000
+MAX_PENDING_CALLS = 2000
 #: Receivers that such a session may name in one event: the router goes through them one by one.
 MAX_RECEIVERS = 1000
 #: Characters of what a HELLO or an AUTHENTICATE says, all together, and parts of it.

@@ -33,6 +33,7 @@ _NEEDED: dict[type[Any], tuple[str, ...]] = {
     Router: ("process", "send", "attach", "detach"),
     Dealer: ("processYield", "processInvocationError", "_remove_invoke_request"),
     Broker: ("processSubscribe", "detach"),
+    RouterRoleStaticAuth: ("_permissions", "_wild_permissions", "_default"),
 }  # fmt: skip
 _KEPT: dict[str, tuple[str, ...]] = {
     "_dealer": ("_invocations", "_invocations_by_call", "_caller_to_invocations"),
@@ -256,11 +257,12 @@ def guard_sessions(guard: SessionGuard) -> SessionGuard:
 
 def lacking() -> list[str]:
     """Return the names that a guard needs, and Crossbar.io has not."""
+    role = RouterRoleStaticAuth(None, "none")
     return [
         f"{kind.__name__}.{name}"
         for kind, names in _NEEDED.items()
         for name in names
-        if not hasattr(kind, name)
+        if not hasattr(role if kind is RouterRoleStaticAuth else kind, name)
     ]
 
 
