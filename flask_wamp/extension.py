@@ -22,6 +22,7 @@ from .declare.handle import Handle
 from .declare.namespace import Namespace, Namespaces
 from .declare.registry import Registry
 from .errors import SetupError
+from .logging_in import Logins
 from .serve import typed_views
 from .serve.responses import let_views_return_results
 from .servers import serving
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Callable[[SessionInfo], Any])
 
 
-class WAMP(Namespaces):
+class WAMP(Logins, Namespaces):
     """WAMP for Flask applications: procedures, subscriptions, and ``g.wampy`` in every context.
 
     Declarations made with its decorators serve every application that it is initialised with;

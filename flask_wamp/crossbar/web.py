@@ -7,8 +7,10 @@ from twisted.internet.defer import inlineCallbacks
 
 from .._twisted.engine.readers import guard_router
 from .._twisted.engine.router_sessions import lacking_in, router_of
+from .authentication import Authentication
 from .flow_host import FlowHost
 from .guarding import JOIN_WITHIN, Guard, guard_peers
+from .hosted import Host
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets
@@ -18,9 +20,10 @@ from .stopping import cut_off_later, let_views_respond
 class WebSession(AppSession):
     """Lets the views of the WSGI application call and publish; for the router that hosts it.
 
-    It also says when the node is ready, keeps the backend's Unix sockets to the node's user, and has
-    the process guard the sessions of its peers: ``"extra": {"join_within": 5}`` in the component's
-    configuration is how many seconds a peer has from opening its transport until it has joined.
+    It also knows who the sessions are that log in, says when the node is ready, keeps the backend's
+    Unix sockets to the node's user, and has the process guard the sessions of its peers: ``"extra":
+    {"join_within": 5}`` in the component's configuration is how many seconds a peer has from opening
+    its transport until it has joined.
 
     :ivar guard: tells who joins and leaves, and is told who is a service and where a peer is.
     :cvar awaited: procedures of other services that the node is not ready without.
@@ -34,9 +37,14 @@ class WebSession(AppSession):
         super().__init__(config)
         guard_router()
         self.guard: Guard | None = self._guarded()
-        self._flow = FlowHost(self)
-        if "cbdir" in self._extra:
-            close_directory(self._extra["cbdir"])
+        directory = self._extra.get("cbdir")
+        if directory is not None:
+            close_directory(directory)
+        self._hosts: list[Host] = [FlowHost(self)]
+        if self._state is not None and self.guard is not None:
+            self._hosts.append(
+                Authentication(self, self._state, self._queue, directory, self.guard)
+            )
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
@@ -46,7 +54,8 @@ class WebSession(AppSession):
             self.fail(f"Crossbar.io's router has no {', '.join(missing)}: peers cannot be guarded")
             return
         self._link.attach(self)
-        yield self._flow.register()
+        for host in self._hosts:
+            yield host.register()
         self.tell_joined()
         if self._state is not None:
             own = self._state.registry.resolved(self._state.config.uri_prefix)
@@ -54,8 +63,8 @@ class WebSession(AppSession):
             yield readiness.watch()
 
     def onMessage(self, msg: Any) -> None:
-        """Answer what callees ask about the flow of their results."""
-        if type(msg) is not message.Invocation or not self._flow.answer(msg):
+        """Answer what callees ask about the flow of their results, and who logs in."""
+        if type(msg) is not message.Invocation or not any(host.answer(msg) for host in self._hosts):
             super().onMessage(msg)
 
     def before_ready(self) -> None:

@@ -124,6 +124,10 @@ def repository_config(name: str = "single_node.json") -> dict[str, Any]:
     return config
 
 
+def _way_in(role: str) -> dict[str, Any]:
+    return {"type": "websocket", "auth": {"anonymous": {"type": "static", "role": role}}}
+
+
 def node_config(
     *, web: str | None, views: Sequence[str], wsgi: str = f"{APPS}.service"
 ) -> dict[str, Any]:
@@ -139,19 +143,14 @@ def node_config(
     if web is None:
         router["components"] = []
         paths["/"] = {"type": "json", "value": {}}
+        paths["ws"]["auth"] = _way_in("anonymous")["auth"]
     else:
         router["components"][0]["classname"] = web
         paths["/"]["module"] = wsgi
     # A way in over WebSocket with the backend's rights, for peers that can do nothing else.
-    paths["trusted"] = {
-        "type": "websocket",
-        "auth": {"anonymous": {"type": "static", "role": "backend"}},
-    }
+    paths["trusted"] = _way_in("backend")
     # The rights that the README's node gives to browsers: those to one namespace.
-    paths["narrow"] = {
-        "type": "websocket",
-        "auth": {"anonymous": {"type": "static", "role": "narrow"}},
-    }
+    paths["narrow"] = _way_in("narrow")
     router["realms"][0]["roles"].append({"name": "narrow", "permissions": [NARROW]})
     template = container["components"][0]
     container["components"] = [
