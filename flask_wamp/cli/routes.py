@@ -13,7 +13,7 @@ from flask import Flask
 
 from ..declare.declared import Procedure, Subscription
 from ..node.configuration import DEFAULT_CONFIG
-from ..node.permissions import roles_that_may, sample_of
+from ..permissions import roles_that_may, sample_of
 from ..serve.routes import endpoints_of
 from ..state import State
 from .application import state_of_app

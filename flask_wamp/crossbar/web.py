@@ -1,11 +1,19 @@
 """The session of the process that hosts the WSGI application."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from autobahn.wamp import message
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.threads import deferToThread
 
 from .._twisted.engine.readers import guard_router
+from ..context import Access
+from ..declare.rights import DeclaredRights
+from ..errors import SetupError
+from .application import load_application
+from .authorization import Authorization
+from .denials import Denials
 from .flow_host import FlowHost
 from .readiness import Readiness
 from .session import AppSession
@@ -29,8 +37,36 @@ class WebSession(AppSession):
         super().__init__(config)
         guard_router()
         self._flow = FlowHost(self)
+        if self._state is not None:
+            rights = DeclaredRights(self._state.registry, self._state.config.uri_prefix)
+            denials = Denials(self._warn, self._reactor.seconds)
+            self._authorization = Authorization(rights, self.ask, denials)
         if "cbdir" in self._extra:
             close_directory(self._extra["cbdir"])
+
+    def onConnect(self) -> None:
+        """Give the realm's roles their rights, before anybody else can join, and join."""
+        if self._state is None:
+            return
+        try:
+            self._authorization.install(self)
+        except SetupError as error:
+            self.fail(str(error))
+            return
+        super().onConnect()
+
+    def ask(self, function: Callable[[Access], Any], access: Access) -> "Deferred[bool]":
+        """Ask a function of the application whether *access* is allowed, in a context of it."""
+        app = load_application(self._application, factories=self.factories)
+
+        def answer() -> bool:
+            with app.app_context():
+                return app.ensure_sync(function)(access) is True
+
+        return deferToThread(answer)
+
+    def _warn(self, text: str) -> None:
+        self.log.warn("flask-wamp: {text}", text=text)  # noqa: G010 - a txaio logger
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:

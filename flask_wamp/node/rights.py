@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .permissions import ACTIONS
+from ..permissions import ACTIONS
 
 #: The components of a URI that a namespace has at least, as in "com.example.".
 FEWEST_COMPONENTS = 2

@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, Page
 from flask_wamp import WAMP
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
-from flask_wamp.node.permissions import grants
 from flask_wamp.node.preset import Target, configuration
 from flask_wamp.node.rights import browser_permissions
+from flask_wamp.permissions import grants
 from tests.browser.conftest import browser
 from tests.node.support import (
     Peer,

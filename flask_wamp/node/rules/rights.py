@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from ...permissions import grants, matching, may, rule_for
 from ..layout import Layout
-from ..permissions import grants, matching, may, rule_for
 from .finding import Rules, Told
 
 RULES = Rules()

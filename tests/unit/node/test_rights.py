@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from flask_wamp.node.permissions import may
 from flask_wamp.node.rights import browser_permissions, namespaces_of
+from flask_wamp.permissions import may
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,42 @@ def _fits(pattern: str, uri: str) -> bool:
     return len(wanted) == len(there) and all(
         word == other if word else bool(other) for word, other in zip(wanted, there, strict=True)
     )
+
+
+def sees_no_more(role: Mapping[str, Any], pattern: str, match: str) -> bool:
+    """Tell whether *role* may subscribe to each topic that a pattern matches.
+
+    Crossbar.io looks at the pattern as if it were a topic, so that an exact right to ``com.app``
+    would be one to ``com.appendix.secret``, by prefix. What cannot be told for sure is no.
+
+    :param match: ``prefix`` or ``wildcard``; what else a router may know is no.
+    """
+    words = pattern.split(".")
+    if match == "wildcard" and all(words):
+        return may(role, "subscribe", pattern)
+    if match not in ("prefix", "wildcard"):
+        return False
+    start = pattern if match == "prefix" else "".join(f"{w}." for w in words[: words.index("")])
+    rules = [
+        (*matching(permission), grants(permission, "subscribe"))
+        for permission in role.get("permissions") or ()
+        if isinstance(permission, Mapping)
+    ]
+    plain = {uri: (kind, granted) for uri, kind, granted in rules if ".." not in uri}
+    above = max((uri for uri in plain if start.startswith(uri)), key=len, default=None)
+    if above is None or plain[above] != ("prefix", True):
+        return False
+    # What is below an exact rule and goes on is denied, whatever that rule grants.
+    closed = any(
+        uri != above and uri.startswith(start) and (kind != "prefix" or not granted)
+        for uri, (kind, granted) in plain.items()
+    )
+    closed_by_wildcard = any(
+        ".." in uri and not granted and _may_meet(uri.partition("..")[0], start)
+        for uri, _kind, granted in rules
+    )
+    return not closed and not closed_by_wildcard
+
+
+def _may_meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
