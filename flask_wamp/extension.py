@@ -215,7 +215,7 @@ class WAMP(Namespaces):
         app: Flask | None = None,
         *,
         authid: str | None = "tester",
-        authrole: str | None = "anonymous",
+        authrole: str | None = "backend",
         session: int | None = None,
         propagate: bool | None = None,
         deliver: bool = True,

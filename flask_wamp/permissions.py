@@ -21,7 +21,7 @@ def roles_that_may(config: Mapping[str, Any], realm: str, action: str, uri: str)
     :param action: one of :data:`ACTIONS`.
     """
     found = []
-    for role in _roles(config, realm):
+    for role in roles_of(config, realm):
         name = str(role.get("name"))
         if "authorizer" in role:
             found.append(f"{name} (if {role['authorizer']} says so)")
@@ -37,7 +37,16 @@ def sample_of(uri: str, match: str) -> str:
     return f"{uri}x" if match == "prefix" and uri.endswith(".") else uri
 
 
-def _roles(config: Mapping[str, Any], realm: str) -> Iterator[Mapping[str, Any]]:
+def is_governed(role: Mapping[str, Any]) -> bool:
+    """Tell whether the application decides what a role of the configuration may do.
+
+    It does where it has the list of permissions, and nothing in it.
+    """
+    return role.get("permissions") == [] and "authorizer" not in role
+
+
+def roles_of(config: Mapping[str, Any], realm: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the roles of *realm*."""
     for worker in config.get("workers", ()):
         for candidate in worker.get("realms", ()):
             if candidate.get("name") == realm:

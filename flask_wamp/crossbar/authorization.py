@@ -9,7 +9,7 @@ from .._twisted.engine.roles import RealmRoles
 from ..context import Access
 from ..declare.rights import CurrentRights, remedy
 from ..errors import SetupError
-from ..permissions import grants, sees_no_more
+from ..permissions import grants, is_governed, sees_no_more
 from .denials import Denials
 
 
@@ -105,8 +105,3 @@ class Authorization:
             return False
 
         return allows
-
-
-def is_governed(role: Mapping[str, Any]) -> bool:
-    """Tell whether the application decides what a role of the configuration may do."""
-    return role.get("permissions") == [] and "authorizer" not in role

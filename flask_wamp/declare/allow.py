@@ -55,6 +55,11 @@ class Allow:
             return self.function
         return role in self.roles or EVERYONE in self.roles
 
+    @property
+    def asked(self) -> str | None:
+        """The name of the function that is asked, or None."""
+        return None if self.function is None else Place.of(self.function).name
+
     def named(self) -> frozenset[str]:
         """Return the roles that stand here by name."""
         return self.roles - {EVERYONE}
@@ -62,7 +67,7 @@ class Allow:
     def __str__(self) -> str:
         """Return who may, for tables."""
         if self.function is not None:
-            return f"whom {Place.of(self.function).name} lets"
+            return f"whom {self.asked} lets"
         return ", ".join(sorted(self.roles)) or NOBODY
 
 
