@@ -52,8 +52,6 @@ def test_every_block_is_run_by_a_test_here() -> None:
         ("console", "stream"),
         ("console", "subscribe"),
         ("json", "limits"),
-        ("json", "permission"),
-        ("json", "publishing"),
         ("json", "store"),
         ("js", "busy.js"),
         ("js", "cancel.js"),
