@@ -445,7 +445,8 @@ def test_too_big_for_the_node(node: CrossbarNode, peer: Peer) -> None:
 # --- what the pages say without a block
 
 
-def test_procedure_is_taken_over(service: WAMP, node: CrossbarNode, peer: Peer) -> None:
+@pytest.mark.usefixtures("shell")
+def test_procedure_is_taken_over(service: WAMP, node: CrossbarNode) -> None:
     taker = Flask("taker")
     taker.config["WAMP_URL"] = node.backend_url
     taking = WAMP(taker)
@@ -453,9 +454,9 @@ def test_procedure_is_taken_over(service: WAMP, node: CrossbarNode, peer: Peer) 
         wamp.callee("com.shop.till", force_reregister=True)(lambda who=who: who)
     try:
         service.start()
-        assert peer.call("com.shop.till") == "the first"
+        assert g.wampy.call("com.shop.till") == "the first"
         taking.start()
-        assert peer.call("com.shop.till") == "the second"
+        assert g.wampy.call("com.shop.till") == "the second"
     finally:
         taking.stop()
 
