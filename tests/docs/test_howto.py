@@ -445,8 +445,7 @@ def test_too_big_for_the_node(node: CrossbarNode, peer: Peer) -> None:
 # --- what the pages say without a block
 
 
-@pytest.mark.usefixtures("shell")
-def test_procedure_is_taken_over(service: WAMP, node: CrossbarNode) -> None:
+def test_procedure_is_taken_over(service: WAMP, node: CrossbarNode, shell: Flask) -> None:
     taker = Flask("taker")
     taker.config["WAMP_URL"] = node.backend_url
     taking = WAMP(taker)
@@ -454,9 +453,11 @@ def test_procedure_is_taken_over(service: WAMP, node: CrossbarNode) -> None:
         wamp.callee("com.shop.till", force_reregister=True)(lambda who=who: who)
     try:
         service.start()
-        assert g.wampy.call("com.shop.till") == "the first"
+        with shell.app_context():
+            assert g.wampy.call("com.shop.till") == "the first"
         taking.start()
-        assert g.wampy.call("com.shop.till") == "the second"
+        with shell.app_context():
+            assert g.wampy.call("com.shop.till") == "the second"
     finally:
         taking.stop()
 
