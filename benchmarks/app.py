@@ -11,7 +11,7 @@ from flask import Flask, g
 from pydantic import BaseModel
 from twisted.internet.defer import inlineCallbacks
 
-from flask_wamp import WAMP
+from flask_wamp import WAMP, Access
 from flask_wamp.crossbar import ViewsSession, WebSession
 
 app = Flask(__name__)
@@ -25,7 +25,15 @@ class Pair(BaseModel):
     b: int
 
 
-@wamp.callee("com.bench.flask")
+def lets(access: Access) -> bool:
+    """Let everybody in whom the router asks for; a role that has permissions it does not."""
+    return access.session is not None
+
+
+wamp.procedure("com.bench.bare", allow="everyone")
+
+
+@wamp.callee("com.bench.flask", allow=lets)
 def add(a: Any, b: Any) -> Any:
     """Answer the call that is compared with the bare component's."""
     return a + b

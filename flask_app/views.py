@@ -12,6 +12,12 @@ from flask_wamp import WAMPError
 
 bp = Blueprint("polls", __name__)
 
+# The pages follow these; what they say comes from here alone.
+wamp.topic("com.example.polls.created", subscribe="everyone")
+wamp.topic("com.example.polls..results", match="wildcard", subscribe="everyone")
+# Served by another application, which says nothing about rights in this node.
+wamp.procedure("com.example.summary.poll", allow="everyone")
+
 #: Key in `app.extensions`: the summary service has answered since the process started.
 SUMMARY_SEEN = "flask_app.summary_seen"
 
@@ -32,7 +38,7 @@ def page() -> ResponseReturnValue:
 
 
 @bp.post("/polls")
-@wamp.callee("com.example.polls.create")
+@wamp.callee("com.example.polls.create", allow="everyone")
 def create(question: object = None, choices: object = None) -> ResponseReturnValue:
     """Create a poll and tell the open pages about it."""
     if request.method == "POST" and request.is_json:
@@ -48,14 +54,14 @@ def create(question: object = None, choices: object = None) -> ResponseReturnVal
 
 
 @bp.get("/polls/<int:poll_id>")
-@wamp.callee("com.example.polls.results")
+@wamp.callee("com.example.polls.results", allow="everyone")
 def results(poll_id: int) -> ResponseReturnValue:
     """Return how a poll stands."""
     return polls.results(db.connection(), poll_id)
 
 
 @bp.post("/polls/<int:poll_id>/votes")
-@wamp.callee("com.example.polls.vote")
+@wamp.callee("com.example.polls.vote", allow="everyone")
 def vote(poll_id: int, choice: object = None) -> ResponseReturnValue:
     """Count one vote and tell the open pages and the services about it."""
     if request.method == "POST" and request.is_json:
@@ -69,7 +75,7 @@ def vote(poll_id: int, choice: object = None) -> ResponseReturnValue:
 
 
 @bp.get("/polls/<int:poll_id>/summary")
-@wamp.callee("com.example.polls.summary")
+@wamp.callee("com.example.polls.summary", allow="everyone")
 def summary(poll_id: int) -> ResponseReturnValue:
     """Return what the summary service says about a poll."""
     polls.results(db.connection(), poll_id)  # an unknown poll is 404, not 503

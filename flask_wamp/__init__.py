@@ -3,6 +3,7 @@
 from .call.pending import PendingCall as PendingCall
 from .call.pending import Stream as Stream
 from .connecting import connect as connect
+from .context import Access as Access
 from .context import event as event
 from .context import invocation as invocation
 from .declare.handle import Handle as Handle

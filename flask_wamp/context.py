@@ -98,6 +98,28 @@ class Event:
     retained: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a session wants to do, for functions that decide: ``allow=function``.
+
+    :ivar action: ``call``, ``publish`` or ``subscribe``.
+    :ivar uri: the procedure or topic.
+    :ivar match: how a subscription matches; always ``exact``.
+    :ivar retain: the router is to keep the event that is published.
+    :ivar session: the session's id.
+    :ivar authid: who it is, as the router knows it.
+    :ivar authrole: its role, as the router knows it.
+    """
+
+    action: str
+    uri: str
+    match: str = "exact"
+    retain: bool = False
+    session: int | None = None
+    authid: str | None = None
+    authrole: str | None = None
+
+
 current_invocation: ContextVar[Invocation] = ContextVar("flask_wamp.invocation")
 current_event: ContextVar[Event] = ContextVar("flask_wamp.event")
 

@@ -216,7 +216,7 @@ class WAMP(Logins, Namespaces):
         app: Flask | None = None,
         *,
         authid: str | None = "tester",
-        authrole: str | None = "anonymous",
+        authrole: str | None = "backend",
         session: int | None = None,
         propagate: bool | None = None,
         deliver: bool = True,

@@ -3,18 +3,16 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 from flask.cli import ScriptInfo, pass_script_info
 
 from ..node.configuration import DEFAULT_CONFIG
 from ..node.preset import Target, configuration, presets, rendered
-from ..node.rights import browser_permissions, namespaces_of
 from ..state import State
-from ..uris import invalid_uri
 from .place import Found, find
 
 T = TypeVar("T")
@@ -39,17 +37,6 @@ def realm_name(value: str) -> str:
     return value
 
 
-def namespace_of(value: str) -> str:
-    """Return *value*, a namespace, with its dot.
-
-    :raises click.BadParameter: it cannot be one.
-    """
-    name = value.strip().removesuffix(".")
-    if reason := invalid_uri(name):
-        raise click.BadParameter(f"{value!r}: {reason}, as in 'com.example'")
-    return f"{name}."
-
-
 @click.command("init")
 @click.option(
     "--preset",
@@ -69,13 +56,6 @@ def namespace_of(value: str) -> str:
     help="The realm.  [default: the application's WAMP_REALM, or realm1]",
 )
 @click.option(
-    "--namespace",
-    multiple=True,
-    callback=lambda _ctx, _param, values: [namespace_of(value) for value in values],
-    help="Below which browsers may call and subscribe, as in com.example; may be given again.  "
-    "[default: that of the declared URIs]",
-)
-@click.option(
     "--directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=Path(),
@@ -90,7 +70,6 @@ def init(
     object_: str | None,
     port: int | None,
     realm: str | None,
-    namespace: list[str],
     directory: Path,
     *,
     force: bool,
@@ -98,7 +77,7 @@ def init(
     """Write a node's configuration for the application: .crossbar/config.json.
 
     What is not given is asked for on a terminal. The node listens on this machine alone. Browsers
-    may call and subscribe below the namespace of the application's URIs, and nothing else.
+    may do what the application declares, as with @wamp.callee(allow="everyone"), and nothing else.
     """
     terminal = Terminal(asks=is_terminal())
     path = directory / DEFAULT_CONFIG
@@ -117,7 +96,6 @@ def init(
         object=name,
         port=terminal.ask("Port", port, 8080, _port),
         realm=terminal.ask("Realm", realm, state.config.realm if state else "realm1", realm_name),
-        permissions=_permissions(state, namespace, terminal),
         pythonpath=os.path.relpath(found.root, path.parent.resolve()),
     )
     path.parent.mkdir(exist_ok=True)
@@ -207,60 +185,13 @@ def _importable(found: Found, terminal: Terminal) -> tuple[str, str]:
     return "wsgi", "app"
 
 
-def _permissions(
-    state: State | None, given: Sequence[str], terminal: Terminal
-) -> list[dict[str, Any]]:
-    """Return what browsers may do."""
-    procedures, topics = _uris(state)
-    namespaces = list(given) or namespaces_of([*procedures, *topics])
-    if not namespaces and not procedures:
-        if not terminal.asks:
-            raise click.ClickException(
-                "the application declares no procedure yet, so what browsers may call is not "
-                "known: name the namespace of its URIs, --namespace com.example"
-            )
-        namespaces = [terminal.ask("Namespace of its URIs", None, "com.example.", namespace_of)]
-    elif terminal.asks and not given and len(namespaces) == 1:
-        question = "Browsers may call and subscribe below"
-        namespaces = [terminal.ask(question, None, namespaces[0], namespace_of)]
-    whole = [uri for uri in procedures if not uri.endswith("*")]
-    return browser_permissions(namespaces, whole)
-
-
-def _uris(state: State | None) -> tuple[list[str], list[str]]:
-    """Return the URIs of procedures and topics; a pattern up to what it leaves open, and a star."""
-    if state is None:
-        return [], []
-    procedures = state.registry.resolved(state.config.uri_prefix)
-    topics = [(each.topic, each.options.match) for each in state.registry.subscriptions]
-    return [_starred(*each) for each in procedures], [_starred(*each) for each in topics]
-
-
-def _starred(uri: str, match: str) -> str:
-    return uri if match == "exact" else f"{uri.partition('..')[0].removesuffix('.')}.*"
-
-
 def _tell(path: Path, target: Target, state: State | None) -> None:
     """Say what was written, and what to do next."""
-    granted = {
-        match: [
-            permission["uri"]
-            for permission in target.permissions
-            if permission["match"] == match
-            and permission["allow"]["call"]
-            # That one is for flow control.
-            and permission["uri"] != "flask_wamp."
-        ]
-        for match in ("prefix", "exact")
-    }
-    rights = [f"call and subscribe below {' and '.join(granted['prefix'])}"] * bool(
-        granted["prefix"]
-    )
-    rights += [f"call {', '.join(granted['exact'])}"] * bool(granted["exact"])
     click.echo(
         f"Wrote {path}: http://127.0.0.1:{target.port}/ is {target.application}, and browsers join "
         f"{target.realm} at ws://127.0.0.1:{target.port}/ws.\n"
-        f"Browsers may {', and '.join(rights)}; all else is denied."
+        'Browsers may do what the application allows, @wamp.callee(allow="everyone"), and nothing '
+        "else: flask wamp rights lists it."
     )
     if state is None:
         click.echo(

@@ -7,13 +7,16 @@ dependency of every application for them.
 import base64
 import inspect
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ..declare.place import Place
 from ..results import CallResult
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -91,6 +94,14 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         first, *others = row
         padded = _columns(["", *others], widths)[widths[0] :]
         click.echo(click.style(first.ljust(widths[0]), fg="cyan") + padded)
+
+
+def shown_place(place: Place) -> str:
+    """Return a place for people, whose file is named from here where it is below this directory."""
+    if place.file is None:
+        return place.name
+    here = f"{Path.cwd()}{os.sep}"
+    return f"{place.name} {place.file.removeprefix(here)}:{place.line}"
 
 
 def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -1,8 +1,6 @@
 """``flask wamp routes``: what the application declares."""
 
-import inspect
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,13 +9,19 @@ from typing import Any
 import click
 from flask import Flask
 
+from ..declare.allow import Allow
 from ..declare.declared import Procedure, Subscription
+from ..declare.place import Place
+from ..declare.rights import Rights
 from ..node.configuration import DEFAULT_CONFIG
-from ..node.permissions import roles_that_may, sample_of
+from ..permissions import is_governed, roles_of, roles_that_may, sample_of
 from ..serve.routes import endpoints_of
 from ..state import State
 from .application import state_of_app
-from .output import json_option, table, to_json
+from .output import json_option, shown_place, table, to_json
+
+#: The roles of those who come in by a browser, where no configuration names any.
+LOGGED_IN = ("anonymous", "user")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Declared:
     :ivar kind: ``procedure`` or ``topic``.
     :ivar invoke: how a procedure is shared; None for a topic.
     :ivar http: the rules of a procedure that is a route as well, with their methods.
-    :ivar may: roles by what they may do; None where no node's configuration says it.
+    :ivar may: roles by what they may do.
     """
 
     kind: str
@@ -35,7 +39,7 @@ class Declared:
     match: str
     invoke: str | None
     http: list[str]
-    may: dict[str, list[str]] | None
+    may: dict[str, list[str]]
     function: str
     file: str | None
     line: int | None
@@ -49,8 +53,9 @@ class Declared:
     flask --app shop.app wamp routes
     flask --app shop.app wamp routes --json | jq -r '.[].uri'
 
-    No node has to run. Who may call, publish and subscribe is what the permissions of the node's
-    configuration say, where there is one; of a pattern, what they say of a URI that it matches.
+    No node has to run. Who may call, publish and subscribe is what the application declares, and
+    what the permissions of the node's configuration say, where there is one; of a pattern, what they
+    say of a URI that it matches.
 
     A terminal gets columns, a pipe one declaration a line with tabs between the fields.
     """,
@@ -97,7 +102,7 @@ def _procedure(state: State, procedure: Procedure, config: Mapping[str, Any] | N
         procedure.options.policy(shared=state.config.serve),
         _rules(state.app, procedure.function),
         _rights(state, config, sample_of(uri, match), "call"),
-        *_place(procedure.function),
+        **_place(procedure.function),
     )
 
 
@@ -110,17 +115,36 @@ def _topic(state: State, subscription: Subscription, config: Mapping[str, Any] |
         None,
         [],
         _rights(state, config, sample_of(topic, match), "publish", "subscribe"),
-        *_place(subscription.function),
+        **_place(subscription.function),
     )
 
 
 def _rights(
     state: State, config: Mapping[str, Any] | None, uri: str, *actions: str
-) -> dict[str, list[str]] | None:
-    if config is None:
-        return None
-    realm = state.config.realm
-    return {action: roles_that_may(config, realm, action, uri) for action in actions}
+) -> dict[str, list[str]]:
+    rights = Rights.declared(state.registry, state.config.uri_prefix)
+    return {action: _roles(rights, state, config, action, uri) for action in actions}
+
+
+def _roles(
+    rights: Rights, state: State, config: Mapping[str, Any] | None, action: str, uri: str
+) -> list[str]:
+    """Return the roles that may, those of the configuration first."""
+    found = []
+    known = dict.fromkeys(LOGGED_IN, True)
+    if config is not None:
+        realm = state.config.realm
+        known = {str(role.get("name")): is_governed(role) for role in roles_of(config, realm)}
+        found = roles_that_may(config, realm, action, uri)
+    governed = [name for name, is_ours in known.items() if is_ours]
+    asked = []
+    for name in [*governed, *sorted(rights.roles() - known.keys())]:
+        said = rights.decide(name, action, uri)
+        if said is True:
+            found.append(name)
+        elif said is not False:
+            asked.append(str(Allow(function=said)))
+    return sorted(found) + sorted(set(asked))
 
 
 def _rules(app: Flask, function: Callable[..., Any]) -> list[str]:
@@ -132,26 +156,20 @@ def _rules(app: Flask, function: Callable[..., Any]) -> list[str]:
     ]
 
 
-def _place(function: Callable[..., Any]) -> tuple[str, str | None, int | None]:
-    """Return name, file and line of the function that decorators wrap."""
-    inner = inspect.unwrap(function)
-    name = f"{inner.__module__}.{getattr(inner, '__qualname__', repr(inner))}"
-    code = getattr(inner, "__code__", None)
-    return (name, None, None) if code is None else (name, code.co_filename, code.co_firstlineno)
+def _place(function: Callable[..., Any]) -> dict[str, Any]:
+    place = Place.of(function)
+    return {"function": place.name, "file": place.file, "line": place.line}
 
 
 def _row(declared: Declared) -> list[str]:
-    place = declared.function
-    if declared.file is not None:
-        place = f"{place} {_near(declared.file)}:{declared.line}"
     return [
         declared.uri,
         declared.kind,
         declared.match,
         declared.invoke or "",
         "; ".join(declared.http),
-        _who(declared.may or {}),
-        place,
+        _who(declared.may),
+        shown_place(Place(declared.function, declared.file, declared.line)),
     ]
 
 
@@ -160,12 +178,6 @@ def _who(may: Mapping[str, list[str]]) -> str:
     for action, roles in may.items():
         actions.setdefault(", ".join(roles) or "nobody", []).append(action)
     return "; ".join(f"{', '.join(done)}: {roles}" for roles, done in actions.items())
-
-
-def _near(file: str) -> str:
-    """Return the path of *file* from here, where it is below this directory."""
-    here = f"{Path.cwd()}{os.sep}"
-    return file.removeprefix(here)
 
 
 def _loaded(path: Path | None, realm: str) -> Mapping[str, Any] | None:

@@ -7,7 +7,11 @@ from twisted.internet.defer import inlineCallbacks
 
 from .._twisted.engine.readers import guard_router
 from .._twisted.engine.router_sessions import lacking_in, router_of
+from ..declare.rights import DeclaredRights
+from ..errors import SetupError
 from .authentication import Authentication
+from .authorization import Authorization
+from .denials import Denials
 from .flow_host import FlowHost
 from .guarding import JOIN_WITHIN, Guard, guard_peers
 from .hosted import Host
@@ -41,10 +45,28 @@ class WebSession(AppSession):
         if directory is not None:
             close_directory(directory)
         self._hosts: list[Host] = [FlowHost(self)]
+        self._authorization: Authorization | None = None
         if self._state is not None and self.guard is not None:
-            self._hosts.append(
-                Authentication(self, self._state, self._queue, directory, self.guard)
-            )
+            state = self._state
+            authentication = Authentication(self, state, self._queue, directory, self.guard)
+            self._hosts.append(authentication)
+            rights = DeclaredRights(state.registry, state.config.uri_prefix)
+            denials = Denials(self._warn, self._reactor.seconds)
+            self._authorization = Authorization(rights, authentication.ask, denials)
+
+    def onConnect(self) -> None:
+        """Give the realm's roles their rights, before anybody else can join, and join."""
+        if self._authorization is None:
+            return
+        try:
+            self._authorization.install(self)
+        except SetupError as error:
+            self.fail(str(error))
+            return
+        super().onConnect()
+
+    def _warn(self, text: str) -> None:
+        self.log.warn("flask-wamp: {text}", text=text)  # noqa: G010 - a txaio logger
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:

@@ -1,10 +1,12 @@
-"""What one declaration is: a procedure or a subscription, with its options. Standard library only."""
+"""What one declaration is: a procedure, a subscription or rights. Standard library only."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from ..errors import DeclarationError
+from .allow import SERVICES_ALONE, Allow, Allowed, problem_with
+from .place import Place
 
 #: How the router chooses among the sessions that share a registration (WAMP spec, 10.2.7).
 INVOKE_POLICIES = ("single", "first", "last", "roundrobin", "random")
@@ -28,6 +30,7 @@ class ProcedureOptions:
     :ivar concurrency: calls that run at a time in this process; None leaves it to the pool.
     :ivar queue: calls that may wait for one of these places; None leaves it to the pool.
     :ivar force_reregister: take the registration over from a session that made it so.
+    :ivar allow: who may call it, besides services.
     """
 
     request: bool = True
@@ -36,6 +39,7 @@ class ProcedureOptions:
     concurrency: int | None = None
     queue: int | None = None
     force_reregister: bool = False
+    allow: Allowed = None
 
     def policy(self, *, shared: bool = False) -> str:
         """Return the policy that the procedure is registered with (WAMP spec, 10.2.7).
@@ -68,7 +72,7 @@ class ProcedureOptions:
                 f"queue={self.queue!r} says how many calls wait for one of the places that "
                 "concurrency=... limits: give that as well"
             )
-        return None
+        return problem_with(self.allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +157,23 @@ class Subscription:
     function: Callable[..., Any]
     topic: str
     options: SubscriptionOptions = SUBSCRIPTION_DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who may do what with a topic, or with a procedure that another service serves.
+
+    :ivar kind: ``topic`` or ``procedure``.
+    :ivar match: how *uri* is a pattern, or ``exact``.
+    :ivar retain: those who may publish may let the router keep the event.
+    :ivar place: where it is written; two that differ in nothing else are the same.
+    """
+
+    kind: str
+    uri: str
+    match: str = "exact"
+    call: Allow = SERVICES_ALONE
+    publish: Allow = SERVICES_ALONE
+    subscribe: Allow = SERVICES_ALONE
+    retain: bool = False
+    place: Place = field(default=Place("?"), compare=False)

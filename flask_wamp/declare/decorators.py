@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from ..errors import DeclarationError
-from .declared import ProcedureOptions, SubscriptionOptions
+from .allow import Allow, Allowed, problem_with
+from .declared import Grant, ProcedureOptions, SubscriptionOptions
+from .place import Place
 from .registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,6 +35,7 @@ class Declarations(ABC):
         concurrency: int | None = None,
         queue: int | None = None,
         force_reregister: bool = False,
+        allow: Allowed = None,
     ) -> Callable[[F], F]: ...
 
     def callee(
@@ -46,6 +49,7 @@ class Declarations(ABC):
         concurrency: int | None = None,
         queue: int | None = None,
         force_reregister: bool = False,
+        allow: Allowed = None,
     ) -> Any:
         """Declare a procedure: ``@wamp.callee``, or ``@wamp.callee("com.example.add")``.
 
@@ -67,6 +71,9 @@ class Declarations(ABC):
             ``wamp.error.unavailable`` at once.
         :param force_reregister: take the URI over from a session that has registered it so too
             (WAMP spec, 10.2.8).
+        :param allow: who may call it: a role, as in ``"user"``, a list of roles, ``"everyone"``, or
+            a function that gets an :class:`~flask_wamp.Access` and returns True. Without it,
+            ``"nobody"``: services alone, which need no right.
         :raises DeclarationError: the URI is invalid, or taken, or an option cannot be.
         """
         given = self._procedure_defaults() | {
@@ -76,6 +83,7 @@ class Declarations(ABC):
                 ("invoke", invoke),
                 ("concurrency", concurrency),
                 ("queue", queue),
+                ("allow", allow),
             )
             if value is not None
         }
@@ -132,6 +140,72 @@ class Declarations(ABC):
             topic, match=match, get_retained=get_retained, concurrency=concurrency
         )
 
+    def topic(
+        self,
+        uri: str,
+        *,
+        match: str = "exact",
+        publish: Allowed = None,
+        subscribe: Allowed = None,
+        retain: bool = False,
+    ) -> Callable[[F], F]:
+        """Say who may publish and subscribe to a topic: a statement, or above a function.
+
+        What nobody has said this of is for services alone, topics that the application handles
+        included. Of several that match, the one with the exact URI counts, else the longest prefix,
+        else the wildcard; so ``wamp.topic(uri)`` takes a topic out of a pattern.
+
+        :param match: ``"prefix"`` or ``"wildcard"`` say it of all topics that the pattern matches.
+        :param publish: who may publish to it; see the *allow* of :meth:`callee`.
+        :param subscribe: who may subscribe to it. Subscriptions by a pattern need the right to
+            every topic that it matches, by role.
+        :param retain: those who may publish may let the router keep their event for later
+            subscribers.
+        :returns: what returns the function that it stands above.
+        :raises DeclarationError: the URI is invalid, or has other rights already, or an option
+            cannot be.
+        """
+        if callable(uri):
+            raise DeclarationError("name the topic: @wamp.topic('com.example.spam')")
+        given = self._topic_defaults()
+        for name, value in (("publish", publish), ("subscribe", subscribe)):
+            problem = problem_with(value, name)
+            if problem:
+                raise DeclarationError(f"wamp.topic({uri!r}) cannot have {problem}")
+            if value is not None:
+                given[name] = value
+        if not isinstance(retain, bool):
+            raise DeclarationError(f"wamp.topic({uri!r}) cannot have retain={retain!r}: give True")
+        self._add_grant(
+            Grant(
+                "topic",
+                uri,
+                match,
+                publish=Allow.of(given.get("publish")),
+                subscribe=Allow.of(given.get("subscribe")),
+                retain=retain,
+                place=Place.of_statement(),
+            )
+        )
+        return _unchanged
+
+    def procedure(self, uri: str, *, match: str = "exact", allow: Allowed = None) -> None:
+        """Say who may call a procedure that another service of the node serves.
+
+        Those of this application have it in :meth:`callee`.
+
+        :param match: ``"prefix"`` or ``"wildcard"`` say it of all URIs that the pattern matches.
+        :param allow: see :meth:`callee`.
+        :raises DeclarationError: the URI is invalid, or has other rights already, or an option
+            cannot be.
+        """
+        given = self._procedure_defaults().get("allow") if allow is None else allow
+        problem = problem_with(given)
+        if problem:
+            raise DeclarationError(f"wamp.procedure({uri!r}) cannot have {problem}")
+        place = Place.of_statement()
+        self._add_grant(Grant("procedure", uri, match, call=Allow.of(given), place=place))
+
     def error(self, uri: str) -> Callable[[E], E]:
         """Map an exception class to the error URI *uri*, both ways.
 
@@ -157,6 +231,9 @@ class Declarations(ABC):
     def _subscription_defaults(self) -> dict[str, Any]:
         return {}
 
+    def _topic_defaults(self) -> dict[str, Any]:
+        return {}
+
     def _add_procedure(
         self, function: Callable[..., Any], uri: str | None, options: ProcedureOptions
     ) -> None:
@@ -167,9 +244,16 @@ class Declarations(ABC):
     ) -> None:
         self._make(lambda registry: registry.add_subscription(function, topic, options))
 
+    def _add_grant(self, grant: Grant) -> None:
+        self._make(lambda registry: registry.add_grant(grant))
+
     def _add_error(self, exception: type[Exception], uri: str) -> None:
         self._make(lambda registry: registry.add_error(exception, uri))
 
     @abstractmethod
     def _make(self, declaration: Declaration) -> None:
         """Make a declaration, or keep it until there is a registry."""
+
+
+def _unchanged(function: F) -> F:
+    return function

@@ -1,11 +1,13 @@
 """Namespaces: declarations below one URI, as a blueprint has views below one path."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..errors import DeclarationError
 from ..uris import invalid_uri
-from .declared import ProcedureOptions, SubscriptionOptions
+from .allow import Allowed, problem_with
+from .declared import Grant, ProcedureOptions, SubscriptionOptions
 from .decorators import Declaration, Declarations
 from .registry import Registry
 
@@ -22,21 +24,33 @@ class Namespaces(Declarations):
         concurrency: int | None = None,
         queue: int | None = None,
         get_retained: bool | None = None,
+        allow: Allowed = None,
+        publish: Allowed = None,
+        subscribe: Allowed = None,
     ) -> "Namespace":
         """Return a namespace whose declarations are made here: ``wamp.namespace("com.shop")``.
 
         :param uri: the namespace; below another namespace, its name in there.
         :param get_retained: a default for its handlers; the others are defaults for its
             procedures. See :meth:`subscribe` and :meth:`callee`.
+        :param publish: who may publish to the topics in it, see :meth:`topic`.
+        :param subscribe: who may subscribe to the topics in it.
         :raises DeclarationError: the URI is invalid.
         """
-        defaults = {**self._procedure_defaults(), **self._subscription_defaults()}
+        defaults = {
+            **self._procedure_defaults(),
+            **self._subscription_defaults(),
+            **self._topic_defaults(),
+        }
         given = {
             "request": request,
             "invoke": invoke,
             "concurrency": concurrency,
             "queue": queue,
             "get_retained": get_retained,
+            "allow": allow,
+            "publish": publish,
+            "subscribe": subscribe,
         }
         defaults.update((name, value) for name, value in given.items() if value is not None)
         return Namespace(self._below(uri), **defaults, make=self._make)
@@ -58,6 +72,10 @@ class Namespace(Namespaces):
     :param request: a default for its procedures, as are *invoke*, *concurrency* and *queue*; see
         :meth:`callee`. Namespaces below it inherit them.
     :param get_retained: a default for its handlers; see :meth:`subscribe`.
+    :param allow: a default for its procedures: who may call them.
+    :param publish: who may publish to the topics in it, of those that have no other rights; see
+        :meth:`topic`.
+    :param subscribe: who may subscribe to the topics in it.
     :param make: makes its declarations at once; :meth:`Namespaces.namespace` gives it.
     :raises DeclarationError: the URI is invalid, or an option cannot be.
     """
@@ -71,6 +89,9 @@ class Namespace(Namespaces):
         concurrency: int | None = None,
         queue: int | None = None,
         get_retained: bool | None = None,
+        allow: Allowed = None,
+        publish: Allowed = None,
+        subscribe: Allowed = None,
         make: Callable[[Declaration], None] | None = None,
     ) -> None:
         reason = invalid_uri(uri)
@@ -83,18 +104,25 @@ class Namespace(Namespaces):
             "invoke": invoke,
             "concurrency": concurrency,
             "queue": queue,
+            "allow": allow,
         }
         self._procedures = {name: value for name, value in given.items() if value is not None}
         self._subscriptions = {} if get_retained is None else {"get_retained": get_retained}
+        topics = {"publish": publish, "subscribe": subscribe}
+        self._topics = {name: value for name, value in topics.items() if value is not None}
         problem = (
             ProcedureOptions(**self._procedure_defaults()).problem()
             or SubscriptionOptions(**self._subscription_defaults()).problem()
+            or problem_with(publish, "publish")
+            or problem_with(subscribe, "subscribe")
         )
         if problem:
             raise DeclarationError(f"the namespace {uri!r} cannot have {problem}")
         # The first registry is its own, so that what cannot be is refused where it is written.
         self._registries: list[Registry] = [Registry()]
         self._declarations: list[Declaration] = []
+        if self._topics:
+            self.topic("", match="prefix")
 
     def declare_in(self, registry: Registry) -> None:
         """Make the declarations in *registry*, those to come included.
@@ -118,6 +146,9 @@ class Namespace(Namespaces):
     def _subscription_defaults(self) -> dict[str, Any]:
         return dict(self._subscriptions)
 
+    def _topic_defaults(self) -> dict[str, Any]:
+        return dict(self._topics)
+
     def _below(self, name: str) -> str:
         if not isinstance(name, str):
             raise DeclarationError(
@@ -137,6 +168,9 @@ class Namespace(Namespaces):
         self, function: Callable[..., Any], topic: str, options: SubscriptionOptions
     ) -> None:
         super()._add_subscription(function, self._below(topic), options)
+
+    def _add_grant(self, grant: Grant) -> None:
+        super()._add_grant(replace(grant, uri=self._below(grant.uri)))
 
     def _add_error(self, exception: type[Exception], uri: str) -> None:
         super()._add_error(exception, self._below(uri))

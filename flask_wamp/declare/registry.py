@@ -11,6 +11,7 @@ from ..uris import invalid_pattern, invalid_topic, invalid_uri
 from .declared import (
     PROCEDURE_DEFAULTS,
     SUBSCRIPTION_DEFAULTS,
+    Grant,
     Procedure,
     ProcedureOptions,
     Subscription,
@@ -26,6 +27,7 @@ class Registry:
 
     procedures: list[Procedure] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
     on_join: list[Callable[..., Any]] = field(default_factory=list)
     on_leave: list[Callable[..., Any]] = field(default_factory=list)
     authenticator: Callable[..., Any] | None = None
@@ -104,16 +106,37 @@ class Registry:
         self.subscriptions = [*self.subscriptions, subscription]
         return subscription
 
+    def add_grant(self, grant: Grant) -> None:
+        """Declare who may do what with a topic, or with somebody else's procedure.
+
+        :raises DeclarationError: the URI is invalid, or has other rights already.
+        """
+        reason = invalid_pattern(grant.uri, grant.match)
+        if reason is None and grant.uri.removesuffix(".").partition(".")[0] == "flask_wamp":
+            reason = "URIs below 'flask_wamp.' belong to this package"
+        if reason:
+            raise DeclarationError(f"wamp.{grant.kind}({grant.uri!r}) is invalid: {reason}")
+        for other in self.grants:
+            if (other.kind, other.uri, other.match) != (grant.kind, grant.uri, grant.match):
+                continue
+            if other == grant:
+                return
+            raise DeclarationError(
+                f"the rights to the {grant.kind} {grant.uri!r} are declared twice, at "
+                f"{other.place} and at {grant.place}: say all of it in one place"
+            )
+        self.grants = [*self.grants, grant]
+
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Forget what is declared meanwhile where it ends with an exception."""
         procedures, subscriptions = self.procedures, self.subscriptions
-        errors = dict(self._errors)
+        grants, errors = self.grants, dict(self._errors)
         try:
             yield
         except BaseException:
             self.procedures, self.subscriptions = procedures, subscriptions
-            self._errors = errors
+            self.grants, self._errors = grants, errors
             raise
 
     def remove(self, declared: Procedure | Subscription) -> None:

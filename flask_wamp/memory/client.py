@@ -31,9 +31,10 @@ class WampTestClient(Caller):
     stubs, whichever way a view is run, and what it calls and publishes is kept.
 
     :param app: the application.
-    :param authid: who calls and publishes, for ``invocation.caller_authid``; by default somebody
-        without rights, as a page in a browser is.
-    :param authrole: the role of that, for ``invocation.caller_authrole``.
+    :param authid: who calls and publishes, for ``invocation.caller_authid``.
+    :param authrole: the role of that, for ``invocation.caller_authrole``; by default that of a
+        service, which may do everything. Any other has the rights that are declared, ``"anonymous"``
+        those of a visitor.
     :param session: its session id; by default one is given.
     :param propagate: let defects of views and handlers reach the test as they were raised; by
         default as Flask's test client does, by ``PROPAGATE_EXCEPTIONS`` or ``testing``.
@@ -49,7 +50,7 @@ class WampTestClient(Caller):
         app: Flask,
         *,
         authid: str | None = "tester",
-        authrole: str | None = "anonymous",
+        authrole: str | None = BACKEND,
         session: int | None = None,
         propagate: bool | None = None,
         deliver: bool = True,
@@ -91,7 +92,7 @@ class WampTestClient(Caller):
     def as_caller(
         self,
         authid: str | None = "tester",
-        authrole: str | None = "anonymous",
+        authrole: str | None = BACKEND,
         *,
         session: int | None = None,
     ) -> Caller:

@@ -17,6 +17,7 @@ from ..serve.dispatcher import Send
 from ..signals import SessionInfo
 from ..state import State
 from ..uris import pattern_parts, uri_matches
+from .guard import Guard
 from .history import History
 from .routing import best
 from .streams import SteppedResults
@@ -57,6 +58,7 @@ class MemoryRouter:
         self.state = state
         self.absent: str | None = None
         self.history = History()
+        self._guard = Guard(state)
         self.failures: list[Exception] = []
         self._numbers = itertools.count(1)
         self._publications = itertools.count(1)
@@ -89,6 +91,7 @@ class MemoryRouter:
         :param send: takes progressive results.
         :raises RemoteError: the answer is an error; what has led to it is its ``__cause__``.
         """
+        self._guard.check_call(caller, uri)
         found = None if self.absent else self._procedure(uri)
         if found is None:
             # In the words of Crossbar.io.
@@ -141,7 +144,9 @@ class MemoryRouter:
         An event that a handler publishes is handled when that one has ended.
 
         :param handle: False where the application is none of those who get it.
+        :raises RemoteError: the publisher may not.
         """
+        self._guard.check_publish(publisher, topic, retain=retain)
         number = next(self._publications)
         event = Event(topic, number, publisher.session, publisher.authid, publisher.authrole)
         self.history.keep(event, args, kwargs)

@@ -14,6 +14,8 @@ from .probe import Probe
 
 #: The role of those who do not log in.
 ANONYMOUS = "anonymous"
+#: The role of those who do.
+USER = "user"
 #: The procedure by which a ``WebSession`` says who logs in.
 AUTHENTICATOR = "flask_wamp.login.authenticate"
 
@@ -172,6 +174,12 @@ class Layout:
             return named
         probe = self.probes.get(component.text("classname"))
         return probe.application if probe is not None else ""
+
+    def governs(self) -> bool:
+        """Tell whether an application in the router says what roles without permissions may do."""
+        return any(
+            self.application_of(component) for _worker, component in self.components("router")
+        )
 
     def python_path(self) -> list[str]:
         """Return the directories that the workers import from, before those of this process."""

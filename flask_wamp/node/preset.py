@@ -1,12 +1,11 @@
 """Node configurations for any Flask application, made from this project's own.
 
-The project's node, ``crossbar_config/``, is the template: what it names, application, realm, port
-and rights, is put in place of its own.
+The project's node, ``crossbar_config/``, is the template: what it names, application, realm and port,
+is put in place of its own. Who may do what is no part of it: the application declares that.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -26,13 +25,11 @@ class Target:
 
     :ivar module: where the application is.
     :ivar object: its name there.
-    :ivar permissions: of the role ``anonymous``, so of browsers.
     :ivar pythonpath: from where the module is imported, relative to the node's directory.
     """
 
     module: str
     object: str
-    permissions: Sequence[dict[str, Any]] = field(default_factory=list)
     pythonpath: str = ".."
     port: int = 8080
     realm: str = "realm1"
@@ -76,8 +73,6 @@ def _put_into_router(router: dict[str, Any], target: Target) -> None:
     router["options"]["pythonpath"] = [target.pythonpath]
     (realm,) = router["realms"]
     realm["name"] = target.realm
-    anonymous = next(role for role in realm["roles"] if role["name"] == "anonymous")
-    anonymous["permissions"] = list(target.permissions)
     _put_into_component(router["components"][0], "WebSession", target)
     for path in router["transports"][0]["paths"].values():
         if path["type"] == "wsgi":

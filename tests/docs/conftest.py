@@ -16,9 +16,7 @@ from playwright.sync_api import Browser, Page
 from flask_wamp import WAMP
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
-from flask_wamp.node.permissions import grants
 from flask_wamp.node.preset import Target, configuration
-from flask_wamp.node.rights import browser_permissions
 from tests.browser.conftest import browser
 from tests.node.support import (
     Peer,
@@ -57,19 +55,10 @@ SESSIONS = [block.name for block in BLOCKS if block.language == "pycon"]
 
 def node_config() -> dict[str, Any]:
     """Return what init writes for the shop, with what the how-tos put into it."""
-    target = Target("shop.app", "app", permissions=browser_permissions(["com.shop."]))
-    config = configuration("single", target)
+    config = configuration("single", Target("shop.app", "app"))
     router = config["workers"][0]
     realm = router["realms"][0]
     realm.update(json.loads(TEXTS["store"]))
-    permissions = realm["roles"][0]["permissions"]
-    documented = json.loads(TEXTS["permission"])
-    (there,) = (each for each in permissions if each["uri"] == documented["uri"])
-    assert {**there, "allow": documented["allow"], "disclose": documented["disclose"]} == documented
-    assert [action for action in there["allow"] if grants(there, action)] == ["call"]
-    publishing = json.loads(TEXTS["publishing"])
-    permissions[:] = [each for each in permissions if each["uri"] != publishing["uri"]]
-    permissions.append(publishing)
     router["transports"][0]["paths"]["ws"]["options"].update(json.loads(TEXTS["limits"]))
     return config
 

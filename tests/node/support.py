@@ -48,6 +48,8 @@ from flask_wamp import WAMP
 from flask_wamp._twisted.reactor_thread import running_reactor
 from flask_wamp.node import CrossbarNode
 
+from .static_rights import NARROW, STRANGERS
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,14 +58,6 @@ APPS = "tests.node.apps"
 MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: Seconds that anything in these tests may take at most, but for the start of a node.
 LIMIT = 20.0
-
-NARROW = {
-    "uri": "com.",
-    "match": "prefix",
-    "cache": False,
-    "allow": {"call": True, "subscribe": True, "publish": True},
-    "disclose": {"caller": True, "publisher": True},
-}
 
 SERIALIZERS: Mapping[str, Callable[[], Any]] = {
     "json": JsonSerializer,
@@ -147,11 +141,13 @@ def node_config(
     else:
         router["components"][0]["classname"] = web
         paths["/"]["module"] = wsgi
+    roles = router["realms"][0]["roles"]
+    next(role for role in roles if role["name"] == "anonymous")["permissions"] = STRANGERS
     # A way in over WebSocket with the backend's rights, for peers that can do nothing else.
     paths["trusted"] = _way_in("backend")
     # The rights that the README's node gives to browsers: those to one namespace.
     paths["narrow"] = _way_in("narrow")
-    router["realms"][0]["roles"].append({"name": "narrow", "permissions": [NARROW]})
+    roles.append({"name": "narrow", "permissions": [NARROW]})
     template = container["components"][0]
     container["components"] = [
         {**template, "id": f"views{number}", "classname": classname}

@@ -52,9 +52,9 @@ def real(make_app: MakeApp) -> Side:
 
 @pytest.fixture
 def outside(real: Side, peers_node: CrossbarNode) -> Iterator[Flask]:
-    """An application that calls as a browser may, and knows the same exceptions."""
+    """An application that calls as a service, and knows the same exceptions."""
     app = Flask("outside")
-    app.config["WAMP_URL"] = peers_node.ws_url
+    app.config["WAMP_URL"] = peers_node.backend_url
     real.wamp.init_app(app)
     with app.app_context():
         yield app

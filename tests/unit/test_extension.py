@@ -395,7 +395,7 @@ NO_OPTION = "there is no such option; there are"
             WAMP.add_procedure,
             "com.shop.add",
             {"retain": True},
-            f"wamp.add_procedure(retain=...): {NO_OPTION} concurrency, force_reregister, invoke,",
+            f"wamp.add_procedure(retain=...): {NO_OPTION} allow, concurrency, force_reregister, invoke,",
         ),
         (WAMP.add_subscription, "com.shop.sold", {"concurrency": 0}, "concurrency=0: give a whole"),
         (

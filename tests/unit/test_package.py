@@ -8,6 +8,7 @@ import flask_wamp
 from .doubles import run_program
 
 EXPORTED = {
+    "Access",
     "ApplicationError",
     "BlockingCallError",
     "CallResult",

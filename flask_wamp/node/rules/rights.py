@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..layout import Layout
-from ..permissions import grants, matching, may, rule_for
+from ...permissions import grants, is_governed, matching, may, rule_for
+from ..layout import ANONYMOUS, USER, Layout
 from .finding import Rules, Told
 
 RULES = Rules()
@@ -97,9 +97,46 @@ def rights_are_cached(node: Layout) -> Iterator[Told]:
 def denials_are_cached(node: Layout) -> Iterator[Told]:
     """What no permission is for is denied, and the denial is kept."""
     for name, role in node.stranger_roles().items():
-        if "authorizer" not in role.value and rule_for(role.value, ANY_URI) is None:
+        decided_elsewhere = "authorizer" in role.value or is_governed(role.value)
+        if not decided_elsewhere and rule_for(role.value, ANY_URI) is None:
             yield (
                 f"{role.where}.permissions",
                 f"each URI that {name!r} is denied stays in the router's memory",
                 'add {"uri": "", "match": "prefix", "allow": {}, "cache": false}',
+            )
+
+
+@RULES.warning
+def rights_in_the_configuration(node: Layout) -> Iterator[Told]:
+    """Where the router has the application, what browsers may do stands in its decorators."""
+    if not node.governs():
+        return
+    known = node.roles()
+    logged_in = {name: known[name] for name in (ANONYMOUS, USER) if name in known}
+    for name, role in (logged_in | node.stranger_roles()).items():
+        if role.get("permissions"):
+            yield (
+                f"{role.where}.permissions",
+                (
+                    f"the configuration says what {name!r} may do, so allow= in the application's "
+                    "decorators counts for nothing there"
+                ),
+                'write "permissions": [], and @wamp.callee(allow=...) and wamp.topic(...)',
+            )
+
+
+@RULES.error
+def nobody_governs(node: Layout) -> Iterator[Told]:
+    """A role without permissions has those that an application declares, if there is one."""
+    if node.governs():
+        return
+    for name, role in node.roles().items():
+        if is_governed(role.value):
+            yield (
+                f"{role.where}.permissions",
+                f"{name!r} may do nothing: no component of the router knows an application",
+                (
+                    'add a component {"type": "class", "classname": "flask_wamp.crossbar.WebSession"'
+                    ', "extra": {"application": ...}, ...}, or give it permissions'
+                ),
             )

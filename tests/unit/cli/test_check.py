@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 from flask_wamp.cli.group import wamp
 from flask_wamp.node import checking, free_port
 from flask_wamp.node.preset import Target, configuration
-from flask_wamp.node.rights import browser_permissions
 
 APP = """
 from flask import Flask
@@ -36,8 +35,7 @@ def config(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     monkeypatch.chdir(project)
     (project / ".crossbar").mkdir()
     (project / "app.py").write_text(APP.replace("/ws/page", "/page"))
-    permissions = browser_permissions(["com.shop."])
-    yield configuration("single", Target("app", "app", permissions, port=free_port()))
+    yield configuration("single", Target("app", "app", port=free_port()))
     shutil.rmtree(project)
 
 

@@ -100,17 +100,10 @@ def places(config: dict[str, Any]) -> tuple[str, str, str]:
     )
 
 
-def granted(config: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
-    """Return what strangers may do: URI, match → actions."""
-    roles = config["workers"][0]["realms"][0]["roles"]
-    (anonymous,) = (role for role in roles if role["name"] == "anonymous")
-    assert not any(permission["cache"] for permission in anonymous["permissions"])
-    return {
-        (each["uri"], each["match"]): {
-            action for action, allowed in each["allow"].items() if allowed
-        }
-        for each in anonymous["permissions"]
-    }
+def roles(config: dict[str, Any]) -> dict[str, int]:
+    """Return how many permissions each role has in the configuration."""
+    found = config["workers"][0]["realms"][0]["roles"]
+    return {role["name"]: len(role["permissions"]) for role in found}
 
 
 def test_init_writes_a_node_for_what_flask_finds() -> None:
@@ -123,11 +116,9 @@ def test_init_writes_a_node_for_what_flask_finds() -> None:
     assert set(places(config)) == {"app:app"}
     assert [worker["id"] for worker in config["workers"]] == ["router", "views"]
     assert config["workers"][0]["options"]["pythonpath"] == [".."]
-    assert granted(config) == {
-        ("", "prefix"): set(),
-        ("flask_wamp.", "prefix"): {"call"},
-        ("com.shop.", "prefix"): {"call", "subscribe"},
-    }
+    # What browsers may do stands in the application.
+    assert roles(config) == {"anonymous": 0, "user": 0, "backend": 1}
+    assert "flask wamp rights lists it" in done.output
 
 
 def test_init_keeps_what_the_node_leaves_out_of_git() -> None:
@@ -147,7 +138,6 @@ def test_init_takes_options() -> None:
     Path("shop.py").write_text(APP.replace("app", "application"))
     config = init(
         "--module", "shop", "--object", "application", "--port", "9000", "--realm", "shop",
-        "--namespace", "com.shop", "--namespace", "org.other.",
     )  # fmt: skip
     assert set(places(config)) == {"shop:application"}
     router, views = config["workers"]
@@ -157,12 +147,6 @@ def test_init_takes_options() -> None:
     assert not any(origin.endswith(":8080") for origin in origins)
     assert router["realms"][0]["name"] == "shop"
     assert {each["realm"] for each in (router["components"][0], views["components"][0])} == {"shop"}
-    assert {uri for uri, _match in granted(config)} == {
-        "",
-        "flask_wamp.",
-        "com.shop.",
-        "org.other.",
-    }
 
 
 def test_init_uses_the_realm_of_the_application() -> None:
@@ -202,7 +186,6 @@ def test_init_writes_a_module_for_a_factory() -> None:
         "",
         "app = create_app()",
     ]
-    assert ("com.shop.", "prefix") in granted(config)
     # From now on it is what flask finds; and the factory is not asked about again.
     assert set(places(init("--force"))) == {"wsgi:app"}
     assert set(places(init("--force", app="shop"))) == {"wsgi:app"}
@@ -244,18 +227,17 @@ def test_init_never_writes_over_a_configuration_untold() -> None:
     assert "--force writes over it" in said
     refused("wamp", "init", answers="n\n")
     assert CONFIG.read_text() == "mine"
-    assert "workers" in init(answers="y\n\n\n\n\n")
+    assert "workers" in init(answers="y\n\n\n\n")
 
 
 def test_init_asks_on_a_terminal() -> None:
     Path("app.py").write_text(APP)
-    done = run("wamp", "init", answers="\n9000\nshop\n\n")
+    done = run("wamp", "init", answers="\n9000\nshop\n")
     assert done.exit_code == 0, done.output
     for question in (
         "Application [app:app]: ",
         "Port [8080]: ",
         "Realm [realm1]: ",
-        "Browsers may call and subscribe below [com.shop.]: ",
     ):
         assert question in done.output
     config = json.loads(CONFIG.read_text())
@@ -266,16 +248,15 @@ def test_init_asks_on_a_terminal() -> None:
 def test_init_asks_again_where_an_answer_cannot_be() -> None:
     Path("app.py").write_text(APP)
     Path("other.py").write_text(APP)
-    config = init(answers="other:app\n70000\n8081\ntwo words\nshop\nwamp.x\ncom.x\n")
+    config = init(answers="other:app\n70000\n8081\ntwo words\nshop\n")
     assert set(places(config)) == {"other:app"}
     assert config["workers"][0]["transports"][0]["endpoint"]["port"] == 8081
-    assert ("com.x.", "prefix") in granted(config)
 
 
 def test_init_asks_nothing_that_was_given() -> None:
     Path("app.py").write_text(APP)
     done = run(
-        "wamp", "init", "--module", "app", "--port", "1", "--realm", "r_1", "--namespace", "com.x",
+        "wamp", "init", "--module", "app", "--port", "1", "--realm", "r_1",
         answers="",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -290,23 +271,10 @@ def test_init_asks_before_it_writes_a_module() -> None:
 
 def test_init_before_anything_is_declared() -> None:
     Path("app.py").write_text("from flask import Flask\napp = Flask('shop')\n")
-    assert "--namespace com.example" in refused("wamp", "init")
-    done = run("wamp", "init", "--namespace", "com.shop")
+    done = run("wamp", "init")
     assert done.exit_code == 0
     assert "no WAMP extension yet" in done.output
-    config = init("--force", answers="\n\n\ncom.other\n")
-    assert ("com.other.", "prefix") in granted(config)
-
-
-def test_init_grants_a_bare_name_and_nothing_beside() -> None:
-    Path("app.py").write_text(APP.replace('("com.shop.price")', ""))
-    done = run("wamp", "init")
-    assert "Browsers may call price; all else is denied." in done.output
-    assert granted(json.loads(CONFIG.read_text())) == {
-        ("", "prefix"): set(),
-        ("flask_wamp.", "prefix"): {"call"},
-        ("price", "exact"): {"call"},
-    }
+    assert roles(init("--force")) == {"anonymous": 0, "user": 0, "backend": 1}
 
 
 @pytest.mark.parametrize(
@@ -314,8 +282,6 @@ def test_init_grants_a_bare_name_and_nothing_beside() -> None:
     [
         (["--port", "0"], "0 is not in the range"),
         (["--realm", "two words"], "is no realm"),
-        (["--namespace", "wamp.session"], "belong to the protocol"),
-        (["--namespace", "com shop"], "joined by dots"),
         (["--preset", "cluster"], "'cluster' is not one of"),
         (["--module", "nowhere"], "Could not import 'nowhere'"),
         (["--object", "nothing"], "Failed to find attribute 'nothing'"),

@@ -63,7 +63,7 @@ def test_routes_tell_all_of_a_declaration(app: Flask) -> None:
     def order(number: int = 0) -> str:
         return ""
 
-    @wamp.callee("com.shop..stock", match="wildcard")
+    @wamp.callee("com.shop..stock", match="wildcard", allow="user")
     def stock() -> int:
         return 7
 
@@ -81,7 +81,7 @@ def test_routes_tell_all_of_a_declaration(app: Flask) -> None:
             "match": "wildcard",
             "invoke": "single",
             "http": [],
-            "may": None,
+            "may": {"call": ["user"]},
             "function": f"{here}.stock",
             "file": __file__,
             "line": line_of(stock),
@@ -92,7 +92,7 @@ def test_routes_tell_all_of_a_declaration(app: Flask) -> None:
             "match": "exact",
             "invoke": "roundrobin",
             "http": ["POST /orders/", "GET /orders/<int:number>"],
-            "may": None,
+            "may": {"call": []},
             "function": f"{here}.order",
             "file": __file__,
             "line": line_of(inner),
@@ -103,7 +103,7 @@ def test_routes_tell_all_of_a_declaration(app: Flask) -> None:
             "match": "prefix",
             "invoke": None,
             "http": [],
-            "may": None,
+            "may": {"publish": [], "subscribe": []},
             "function": f"{here}.sold",
             "file": __file__,
             "line": line_of(sold),
@@ -111,15 +111,25 @@ def test_routes_tell_all_of_a_declaration(app: Flask) -> None:
     ]
 
 
+def is_owner(_access: Any) -> bool:
+    """Let somebody in."""
+    return True
+
+
 def test_routes_tell_who_may(app: Flask, wamp: WAMP) -> None:
-    """As the project's own node has it: its polls' topics are closed to browsers' publishes."""
-    wamp.callee("com.example.polls.vote")(lambda: None)
+    """The application says it of browsers, and the configuration of services."""
+    wamp.callee("com.example.polls.close", allow=is_owner)(lambda: None)
+    wamp.callee("com.example.polls.count")(lambda: None)
+    wamp.callee("com.example.polls.vote", allow=["anonymous", "clerk"])(lambda: None)
     wamp.subscribe("com.example.polls.voted")(lambda: None)
+    wamp.topic("com.example.polls.voted", subscribe="everyone")
     wamp.subscribe("wamp.session.on_join")(lambda _: None)
     rights = [each["may"] for each in listed(app, "--config", str(CONFIG))]
     assert rights == [
-        {"call": ["anonymous", "backend"]},
-        {"publish": ["backend"], "subscribe": ["anonymous", "backend"]},
+        {"call": ["backend", f"whom {__name__}.is_owner lets"]},
+        {"call": ["backend"]},
+        {"call": ["anonymous", "backend", "clerk"]},
+        {"publish": ["backend"], "subscribe": ["anonymous", "backend", "clerk", "user"]},
         {"publish": ["backend"], "subscribe": ["backend"]},
     ]
     # The node of the directory is found by itself.
@@ -129,7 +139,7 @@ def test_routes_tell_who_may(app: Flask, wamp: WAMP) -> None:
 
 
 def test_routes_in_a_pipe_are_lines_with_tabs(app: Flask, wamp: WAMP) -> None:
-    app.get("/add")(wamp.callee("com.shop.add")(guarded(line_of)))
+    app.get("/add")(wamp.callee("com.shop.add", allow="anonymous")(guarded(line_of)))
     result = routes(app, "--config", str(CONFIG))
     assert result.stdout == (
         "com.shop.add\tprocedure\texact\tsingle\tGET /add\tcall: anonymous, backend\t"
@@ -140,6 +150,8 @@ def test_routes_in_a_pipe_are_lines_with_tabs(app: Flask, wamp: WAMP) -> None:
 def test_routes_tell_in_few_words_who_may(app: Flask, wamp: WAMP) -> None:
     for topic in ("com.shop.sold", "com.example.polls.voted", "wamp.session.on_join"):
         wamp.subscribe(topic)(line_of)
+    wamp.topic("com.shop.sold", publish="user", subscribe="user")
+    wamp.topic("com.example.polls.voted", subscribe="everyone")
     Path("nobody.json").write_text('{"workers": []}')
     found = [
         [line.split("\t")[5] for line in routes(app, "--config", name).stdout.splitlines()]
@@ -147,11 +159,15 @@ def test_routes_tell_in_few_words_who_may(app: Flask, wamp: WAMP) -> None:
     ]
     assert found == [
         [
-            "publish: backend; subscribe: anonymous, backend",
-            "publish, subscribe: anonymous, backend",
+            "publish: backend; subscribe: anonymous, backend, user",
+            "publish, subscribe: backend, user",
             "publish, subscribe: backend",
         ],
-        ["publish, subscribe: nobody"] * 3,
+        [
+            "publish: nobody; subscribe: user",
+            "publish, subscribe: user",
+            "publish, subscribe: nobody",
+        ],
     ]
 
 

@@ -65,7 +65,9 @@ def test_call_returns_several_values(wamp: WAMP, client: WampTestClient) -> None
     assert client.call("several") == CallResult((1, [2]), {"a": 3})
 
 
-def test_call_of_a_route_runs_its_pipeline(app: Flask, view: View, client: WampTestClient) -> None:
+def test_call_of_a_route_runs_its_pipeline(
+    app: Flask, wamp: WAMP, view: View, client: WampTestClient
+) -> None:
     @app.before_request
     def guard() -> None:
         if invocation and invocation.caller_authrole != "staff":
@@ -75,8 +77,10 @@ def test_call_of_a_route_runs_its_pipeline(app: Flask, view: View, client: WampT
     def item(number: int) -> list[Any]:
         return [number, request.method, request.path]
 
+    wamp.procedure("item", allow=["user", "staff"])
+
     with pytest.raises(RemoteError) as raised:
-        client.call("item", 7)
+        client.as_caller("bob", "user").call("item", 7)
     assert raised.value.uri == "wamp.error.not_authorized"
     staff = client.as_caller("ann", "staff")
     assert staff.call("item", 7) == [7, "CALL", "/items/7"]
@@ -262,9 +266,9 @@ def test_what_ends_a_test_goes_through(
 
 
 def test_identity_of_the_caller(app: Flask, wamp: WAMP) -> None:
-    wamp.callee(who)
+    wamp.callee("who", allow="everyone")(who)
     with wamp.test_client() as client:
-        assert client.call("who") == ["tester", "anonymous", client.session.session]
+        assert client.call("who") == ["tester", "backend", client.session.session]
         bob = client.as_caller("bob", "user", session=4711)
         assert bob.call("who") == ["bob", "user", 4711]
         assert repr(bob) == "<Caller of 'shop': 'bob', 'user'>"
@@ -282,7 +286,7 @@ def test_identity_of_the_application_itself(wamp: WAMP, client: WampTestClient) 
     outer, inner, again = client.call("ask")
     own = client.app_session
     assert inner == [own.authid, "backend", own.session]
-    assert outer == again == ["tester", "anonymous", client.session.session]
+    assert outer == again == ["tester", "backend", client.session.session]
 
 
 def test_views_run_without_the_contexts_of_the_test(

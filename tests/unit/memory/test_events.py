@@ -48,7 +48,7 @@ def test_event_reaches_each_handler(wamp: WAMP, client: WampTestClient) -> None:
         def handle(*args: Any, name: str = name, **kwargs: Any) -> None:
             told.append([name, args, kwargs, event.uri, event.parts, event.retained])
 
-    bob = client.as_caller("bob", "user")
+    bob = client.as_caller("bob")
     ids = [bob.publish("com.shop.oslo.sold", (1,), key=b"x") for _ in range(2)]
     uri = "com.shop.oslo.sold"
     assert told == 2 * [
@@ -71,11 +71,12 @@ def test_event_says_who_has_published(wamp: WAMP, client: WampTestClient) -> Non
         assert not invocation
 
     wamp.callee("tell")(lambda: g.wampy.publish("topic"))
+    wamp.topic("topic", publish="user")
     bob = client.as_caller("bob", "user")
     published = [client.publish("topic"), bob.publish("topic"), client.call("tell")]
     own = client.app_session
     assert told == [
-        (published[0], client.session.session, "tester", "anonymous"),
+        (published[0], client.session.session, "tester", "backend"),
         (published[1], bob.session.session, "bob", "user"),
         (published[2], own.session, own.authid, "backend"),
     ]

@@ -15,7 +15,6 @@ from flask_wamp.node.checking import RULES, look
 from flask_wamp.node.layout import Layout
 from flask_wamp.node.preset import Target, configuration, presets
 from flask_wamp.node.probe import APPLICATION, BROKEN, FACTORY, OTHER, SESSION, Probe
-from flask_wamp.node.rights import browser_permissions
 from flask_wamp.node.rules.finding import Finding
 
 from ...doubles import ROOT
@@ -34,9 +33,7 @@ PROBES = {"shop.app:app": GOOD, "other:app": GOOD}
 
 def config(preset: str = "single") -> Config:
     """Return what init writes."""
-    return configuration(
-        preset, Target("shop.app", "app", permissions=browser_permissions(["com.shop."]))
-    )
+    return configuration(preset, Target("shop.app", "app"))
 
 
 @pytest.fixture
@@ -83,9 +80,21 @@ def ws(c: Config) -> Config:
     return found
 
 
+def strangers(c: Config) -> Config:
+    """Return the role of strangers."""
+    found: Config = router(c)["realms"][0]["roles"][0]
+    return found
+
+
 def permissions(c: Config) -> list[Config]:
-    """Return those of strangers."""
-    found: list[Config] = router(c)["realms"][0]["roles"][0]["permissions"]
+    """Return those of strangers, which stand in the configuration from now on."""
+    found: list[Config] = strangers(c)["permissions"]
+    if not found:
+        # A node without an application in its router; this one's is looked for elsewhere.
+        found += [
+            {"uri": uri, "match": "prefix", "allow": dict.fromkeys(allowed, True), "cache": False}
+            for uri, allowed in (("", ()), ("com.shop.", ("call", "subscribe")))
+        ]
     return found
 
 
@@ -230,6 +239,8 @@ MISTAKES: dict[str, list[Change]] = {
     ],
     "rights-are-cached": [grant("com.shop.a.", "call", cache=True)],
     "denials-are-cached": [lambda c: permissions(c).pop(0)],
+    "rights-in-the-configuration": [permissions],
+    "nobody-governs": [lambda c: router(c)["components"].clear()],
     "another-application": [
         lambda c: router(c)["components"][0].update(extra={"application": "other:app"})
     ],
@@ -251,14 +262,21 @@ MISTAKES: dict[str, list[Change]] = {
 #: Other rules that see the same mistake from another side.
 ALSO = {
     "any-site": {"logins-without-the-application"},
-    "nobody-answers-logins": {"views-cannot-call", "nobody-serves"},
+    "nobody-answers-logins": {"views-cannot-call", "nobody-serves", "nobody-governs"},
     "unknown-role": {"logins-without-the-application"},
-    "views-cannot-call": {"nobody-serves", "nobody-answers-logins"},
+    "views-cannot-call": {"nobody-serves", "nobody-governs", "nobody-answers-logins"},
     "another-application": {"views-cannot-call", "nobody-answers-logins"},
-    "strangers-subscribe-to-all": {"right-to-a-namesake"},
+    "nobody-governs": {"views-cannot-call", "nobody-answers-logins"},
+    **{
+        rule: {"rights-in-the-configuration"}
+        for rule in ("strangers-kill", "right-to-a-namesake", "rights-are-cached")
+    },
+    "denials-are-cached": {"rights-in-the-configuration"},
+    "strangers-subscribe-to-all": {"right-to-a-namesake", "rights-in-the-configuration"},
     "strangers-register": {
         "strangers-kill",
         "strangers-subscribe-to-all",
+        "rights-in-the-configuration",
         "logins-without-the-application",
     },
     "wsgi-in-a-proxy": {"views-cannot-call", "nobody-serves"},

@@ -21,7 +21,7 @@ def roles_that_may(config: Mapping[str, Any], realm: str, action: str, uri: str)
     :param action: one of :data:`ACTIONS`.
     """
     found = []
-    for role in _roles(config, realm):
+    for role in roles_of(config, realm):
         name = str(role.get("name"))
         if "authorizer" in role:
             found.append(f"{name} (if {role['authorizer']} says so)")
@@ -37,7 +37,16 @@ def sample_of(uri: str, match: str) -> str:
     return f"{uri}x" if match == "prefix" and uri.endswith(".") else uri
 
 
-def _roles(config: Mapping[str, Any], realm: str) -> Iterator[Mapping[str, Any]]:
+def is_governed(role: Mapping[str, Any]) -> bool:
+    """Tell whether the application decides what a role of the configuration may do.
+
+    It does where it has the list of permissions, and nothing in it.
+    """
+    return role.get("permissions") == [] and "authorizer" not in role
+
+
+def roles_of(config: Mapping[str, Any], realm: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the roles of *realm*."""
     for worker in config.get("workers", ()):
         for candidate in worker.get("realms", ()):
             if candidate.get("name") == realm:
@@ -102,3 +111,42 @@ def _fits(pattern: str, uri: str) -> bool:
     return len(wanted) == len(there) and all(
         word == other if word else bool(other) for word, other in zip(wanted, there, strict=True)
     )
+
+
+def sees_no_more(role: Mapping[str, Any], pattern: str, match: str) -> bool:
+    """Tell whether *role* may subscribe to each topic that a pattern matches.
+
+    Crossbar.io looks at the pattern as if it were a topic, so that an exact right to ``com.app``
+    would be one to ``com.appendix.secret``, by prefix. What cannot be told for sure is no.
+
+    :param match: ``prefix`` or ``wildcard``; what else a router may know is no.
+    """
+    words = pattern.split(".")
+    if match == "wildcard" and all(words):
+        return may(role, "subscribe", pattern)
+    if match not in ("prefix", "wildcard"):
+        return False
+    start = pattern if match == "prefix" else "".join(f"{w}." for w in words[: words.index("")])
+    rules = [
+        (*matching(permission), grants(permission, "subscribe"))
+        for permission in role.get("permissions") or ()
+        if isinstance(permission, Mapping)
+    ]
+    plain = {uri: (kind, granted) for uri, kind, granted in rules if ".." not in uri}
+    above = max((uri for uri in plain if start.startswith(uri)), key=len, default=None)
+    if above is None or plain[above] != ("prefix", True):
+        return False
+    # What is below an exact rule and goes on is denied, whatever that rule grants.
+    closed = any(
+        uri != above and uri.startswith(start) and (kind != "prefix" or not granted)
+        for uri, (kind, granted) in plain.items()
+    )
+    closed_by_wildcard = any(
+        ".." in uri and not granted and _may_meet(uri.partition("..")[0], start)
+        for uri, _kind, granted in rules
+    )
+    return not closed and not closed_by_wildcard
+
+
+def _may_meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)

@@ -1,5 +1,6 @@
 """Which roles may do what, held against the code of Crossbar.io that decides about it."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_wamp._twisted.engine.recursion import restore_recursion_limit
-from flask_wamp.node.permissions import ACTIONS, matching, roles_that_may, sample_of
+from flask_wamp.permissions import ACTIONS, matching, roles_that_may, sample_of, sees_no_more
+from flask_wamp.permissions import may as may_by_rules
+from flask_wamp.uris import uri_matches
 from tests.properties import SETTINGS
 
 ALLOW = {"call": True, "publish": True, "register": True, "subscribe": True}
@@ -150,3 +153,62 @@ def test_permissions_of_a_pattern_are_asked_for_one_that_it_matches(
 )
 def test_star_stands_for_a_policy(permission: dict[str, Any], expected: tuple[str, str]) -> None:
     assert matching(permission) == expected
+
+
+# --- subscriptions by a pattern
+
+WORDS = ["a", "ab", "b", "z"]
+TOPICS = [
+    ".".join(words) for length in range(1, 4) for words in itertools.product(WORDS, repeat=length)
+]
+uris = st.lists(st.sampled_from(["a", "ab", "b"]), max_size=3).map(".".join)
+rules = st.lists(
+    st.builds(
+        lambda uri, match, allowed: permission(uri, match, subscribe=allowed),
+        st.one_of(uris, uris.map(lambda uri: f"{uri}."), st.sampled_from(["a..b", "..b", "a.."])),
+        st.sampled_from(["prefix", "exact"]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@SETTINGS
+@given(
+    permissions=rules,
+    pattern=st.one_of(
+        st.tuples(st.one_of(uris, uris.map(lambda uri: f"{uri}.")), st.just("prefix")),
+        st.tuples(st.sampled_from(["a.", ".b", "a..b", "..", "ab..", "a.b"]), st.just("wildcard")),
+    ),
+)
+def test_permissions_nobody_sees_more_by_a_pattern(
+    permissions: list[dict[str, Any]], pattern: tuple[str, str]
+) -> None:
+    role = {"name": "user", "permissions": permissions}
+    if sees_no_more(role, *pattern):
+        matching = [topic for topic in TOPICS if uri_matches(topic, *pattern)]
+        assert all(may_by_rules(role, "subscribe", topic) for topic in matching)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "pattern", "expected"),
+    [
+        ([permission("")], ("", "prefix"), True),
+        ([permission("")], ("..", "wildcard"), True),
+        ([permission("com.")], ("com.shop.", "prefix"), True),
+        ([permission("com.")], ("com..sold", "wildcard"), True),
+        ([permission("com.")], ("com", "prefix"), False),
+        ([permission("com.")], (".shop", "wildcard"), False),
+        ([permission("com."), permission("com.x.", subscribe=False)], ("com.", "prefix"), False),
+        ([permission("com."), permission("com.x.", subscribe=False)], ("com.y.", "prefix"), True),
+        ([permission("com."), permission("com.x.")], ("com.", "prefix"), True),
+        ([permission("com.app", "exact")], ("com.app", "prefix"), False),
+        ([permission("com.app", "exact")], ("com.app", "wildcard"), True),
+        ([permission("com.")], ("com.", "regex"), False),
+        ([], ("com.", "prefix"), False),
+    ],
+)
+def test_permissions_of_a_subscription_by_a_pattern(
+    permissions: list[dict[str, Any]], pattern: tuple[str, str], *, expected: bool
+) -> None:
+    assert sees_no_more({"name": "user", "permissions": permissions}, *pattern) is expected
