@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,13 +92,13 @@ def test_roles_call_what_is_declared(peer: Peer, role: str) -> None:
         if role in roles:
             peer.call(uri)
         else:
-            assert error_of(lambda uri=uri: peer.call(uri)).error == DENIED
+            assert error_of(partial(peer.call, uri)).error == DENIED
 
 
 @pytest.mark.parametrize("match", ["exact", "prefix", "wildcard"])
 def test_roles_register_nothing(peer: Peer, match: str) -> None:
     for uri in {"exact": ("com.mine", "x"), "prefix": ("com.", ""), "wildcard": ("com..x",)}[match]:
-        error = error_of(lambda uri=uri: peer.register(uri, lambda: None, match=match))
+        error = error_of(partial(peer.register, uri, print, match=match))
         assert error.error in (DENIED, "wamp.error.invalid_uri")
     # Crossbar.io says so of what is there before it asks who may.
     taken = error_of(lambda: peer.register("com.rights.work", lambda: None))
@@ -125,7 +126,7 @@ def test_roles_see_no_more_than_they_may(service: Peer, peer: Peer, role: str) -
         if role in roles:
             peer.subscribe(topic, match=match)
         else:
-            error = error_of(lambda t=topic, m=match: peer.subscribe(t, match=m))
+            error = error_of(partial(peer.subscribe, topic, match=match))
             assert error.error in (DENIED, "wamp.error.invalid_uri"), topic
     service.call("com.rights.tell", "com.rights.news", 1)
     assert seen.get().args == (1,)
@@ -141,7 +142,7 @@ def test_roles_publish_what_is_declared(peer: Peer, role: str) -> None:
         if role in roles:
             peer.publish(topic, 1)
         else:
-            assert error_of(lambda topic=topic: peer.publish(topic, 1)).error == DENIED
+            assert error_of(partial(peer.publish, topic, 1)).error == DENIED
 
 
 def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
@@ -157,7 +158,7 @@ def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
         narrow.subscribe("com.x")
         narrow.subscribe("com.rights.", match="prefix")
         for pattern, match in (("com", "prefix"), ("", "prefix"), (".x", "wildcard")):
-            error = error_of(lambda p=pattern, m=match: narrow.subscribe(p, match=m))
+            error = error_of(partial(narrow.subscribe, pattern, match=match))
             assert error.error == DENIED
         assert error_of(lambda: narrow.publish_retained("com.x", 1)).error == DENIED
 
@@ -165,7 +166,7 @@ def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
 def test_functions_decide_and_only_true_allows(node: CrossbarNode, user: Peer) -> None:
     assert user.call("com.rights.asked.lets") == 4
     for how in ("truthy", "none", "raises"):
-        error = error_of(lambda how=how: user.call(f"com.rights.asked.{how}"))
+        error = error_of(partial(user.call, f"com.rights.asked.{how}"))
         assert error.error == DENIED
         # Nothing of what it raised.
         assert "KeyError" not in str(error)

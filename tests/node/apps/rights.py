@@ -77,7 +77,7 @@ class Lacking(Web):
         """Take away what a later version may not have."""
         from crossbar.router.router import Router
 
-        Router.add_role = None
+        del Router.add_role
         super().onConnect()
 
 
