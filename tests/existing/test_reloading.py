@@ -36,7 +36,7 @@ def node(project: Path) -> Iterator[Program]:
     assert flask(project, "--app", "journal", "init-db") == "Initialized the database.\n"
     said = flask(project, "--app", "journal", "wamp", "init", "--port", str(PORT))
     assert "Wrote wsgi.py" in said
-    assert "call and subscribe below org.journal.entries.;" in said
+    assert "flask wamp rights lists it" in said
     assert said.endswith("    flask wamp run\n")
     with run(project) as program:
         program.wait_for(READY, timeout=LIMIT)
