@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from flask_wamp.node import CrossbarNode
-
 from tests.attempts import attempt
 
 from .conftest import trusted_url

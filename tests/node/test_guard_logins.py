@@ -11,7 +11,6 @@ from flask_wamp.crossbar.guarding import LOGINS_AT_ONCE, REFUSAL
 from flask_wamp.crossbar.slowing import FREE
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.configuration import free_port
-
 from tests.attempts import attempt
 
 from .conftest import trusted_url
@@ -109,7 +108,11 @@ def test_peer_that_does_not_answer_its_challenge_is_cut_off(node: CrossbarNode) 
     assert code_of(peer) == POLICY
 
 
-@attempt("login", "an authenticator that hangs", "the connection is cut off, and a late answer lets nobody in")
+@attempt(
+    "login",
+    "an authenticator that hangs",
+    "the connection is cut off, and a late answer lets nobody in",
+)
 def test_peer_whose_authenticator_hangs_is_cut_off_and_not_let_in_later(node: CrossbarNode) -> None:
     with raw_peer(trusted_url(node)) as authenticator:
         assert authenticator.request([REGISTER, 1, {}, "com.guard.login"])[0] == REGISTERED
@@ -125,7 +128,9 @@ def test_peer_whose_authenticator_hangs_is_cut_off_and_not_let_in_later(node: Cr
         assert peer.messages.empty()
 
 
-@attempt("sessions", "a connection that stays after GOODBYE", "it is cut off, unless it joins again")
+@attempt(
+    "sessions", "a connection that stays after GOODBYE", "it is cut off, unless it joins again"
+)
 def test_peer_that_has_left_may_join_again_and_not_stay_for_nothing(node: CrossbarNode) -> None:
     peer = at(node, "ws")
     first = peer.join()
@@ -195,7 +200,11 @@ def test_message_before_joining_ends_the_connection(
     assert code_of(peer) == PROTOCOL_ERROR
 
 
-@attempt("login", "a second HELLO while the first is looked at", "the connection ends, and nobody is let in")
+@attempt(
+    "login",
+    "a second HELLO while the first is looked at",
+    "the connection ends, and nobody is let in",
+)
 def test_second_hello_while_an_answer_is_due_ends_the_connection(node: CrossbarNode) -> None:
     with raw_peer(trusted_url(node)) as authenticator:
         assert authenticator.request([REGISTER, 1, {}, "com.guard.login"])[0] == REGISTERED
@@ -260,7 +269,11 @@ def test_transport_is_the_routers_word(node: CrossbarNode) -> None:
 # --- refused
 
 
-@attempt("login", "a wrong ticket, an unknown name, another method, another realm", "one refusal for all, and the connection closes")
+@attempt(
+    "login",
+    "a wrong ticket, an unknown name, another method, another realm",
+    "one refusal for all, and the connection closes",
+)
 @pytest.mark.parametrize(
     ("details", "answer"),
     [
@@ -309,7 +322,11 @@ def guess(node: CrossbarNode, source: str) -> float:
     return took
 
 
-@attempt("login", "guessing tickets", "each answer takes longer; others, and the pages of the same address, do not wait")
+@attempt(
+    "login",
+    "guessing tickets",
+    "each answer takes longer; others, and the pages of the same address, do not wait",
+)
 def test_guessing_is_slowed_down_for_those_who_guess(node: CrossbarNode) -> None:
     for _ in range(FREE + 1):
         guess(node, SLOWED)
@@ -331,7 +348,11 @@ def test_guessing_is_slowed_down_for_those_who_guess(node: CrossbarNode) -> None
         peer.close()
 
 
-@attempt("limits", "very many logins of one address at a time", "20 at a time; the others wait for their turn")
+@attempt(
+    "limits",
+    "very many logins of one address at a time",
+    "20 at a time; the others wait for their turn",
+)
 def test_logins_of_an_address_wait_for_one_another(node: CrossbarNode) -> None:
     peers = [at(node, "ticket", MANY) for _ in range(LOGINS_AT_ONCE + 2)]
     for peer in peers:

@@ -7,7 +7,6 @@ import pytest
 
 from flask_wamp.crossbar.manners import MAX_PENDING_CALLS, MAX_RECEIVERS, MAX_SUBSCRIPTIONS, MAX_URI
 from flask_wamp.node import CrossbarNode
-
 from tests.attempts import attempt
 
 from .conftest import trusted_url
@@ -46,7 +45,9 @@ LONG = "com." + "x" * (MAX_URI - 3)
 # --- forward_for
 
 
-@attempt("engine", "a browser sends `forward_for`, to pass for somebody else", "its connection ends")
+@attempt(
+    "engine", "a browser sends `forward_for`, to pass for somebody else", "its connection ends"
+)
 @pytest.mark.parametrize("serializer", ["json", "cbor"])
 @pytest.mark.parametrize(
     "message",
@@ -85,7 +86,11 @@ def test_forward_for_in_a_hello_ends_the_connection(
 # --- what is no session's to send
 
 
-@attempt("sessions", "a second HELLO, AUTHENTICATE, or what only routers send, after joining", "the connection ends")
+@attempt(
+    "sessions",
+    "a second HELLO, AUTHENTICATE, or what only routers send, after joining",
+    "the connection ends",
+)
 @pytest.mark.parametrize(
     "message",
     [
@@ -108,7 +113,9 @@ def test_messages_that_no_joined_peer_sends_end_its_connection(
     bystanders.check()
 
 
-@attempt("engine", "two calls with one number, which break the router's books", "the connection ends")
+@attempt(
+    "engine", "two calls with one number, which break the router's books", "the connection ends"
+)
 def test_call_with_the_number_of_one_that_waits_ends_the_connection(
     peers_node: CrossbarNode, silent: RawPeer
 ) -> None:
@@ -123,7 +130,11 @@ def test_call_with_the_number_of_one_that_waits_ends_the_connection(
 # --- other people's invocations
 
 
-@attempt("engine", "a result or an error for a call that somebody else is to answer", "it is dropped; the caller gets the true answer")
+@attempt(
+    "engine",
+    "a result or an error for a call that somebody else is to answer",
+    "it is dropped; the caller gets the true answer",
+)
 @pytest.mark.parametrize(
     "kind", [[ERROR, INVOCATION], [YIELD], [YIELD, "progress"]], ids=["error", "result", "progress"]
 )
@@ -268,7 +279,11 @@ def test_testaments_are_not_for_browsers(peers_node: CrossbarNode) -> None:
 # --- what is left behind
 
 
-@attempt("engine", "cancelled calls with 900 kB of arguments, whose caller leaves", "they are forgotten; the memory is level")
+@attempt(
+    "engine",
+    "cancelled calls with 900 kB of arguments, whose caller leaves",
+    "they are forgotten; the memory is level",
+)
 def test_calls_that_were_cancelled_are_forgotten_when_their_caller_leaves(
     peers_node: CrossbarNode, silent: RawPeer
 ) -> None:
