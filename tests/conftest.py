@@ -29,6 +29,7 @@ PROJECT_NODE = (
     "tests/browser/",
     "tests/node/test_configurations.py",
     "tests/node/test_failures.py",
+    "tests/node/test_intake.py",
 )
 #: but for the files whose nodes are theirs alone.
 OWN_NODES = (

@@ -5,8 +5,11 @@ from typing import Any, ClassVar
 from autobahn.wamp import message
 from twisted.internet.defer import inlineCallbacks
 
+from .._twisted.engine.channels import guard_sites
 from .._twisted.engine.readers import guard_router
+from ..errors import SetupError
 from .flow_host import FlowHost
+from .intake import Intake, hosts_of, max_body_of
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets
@@ -16,7 +19,9 @@ from .stopping import cut_off_later, let_views_respond
 class WebSession(AppSession):
     """Lets the views of the WSGI application call and publish; for the router that hosts it.
 
-    It also says when the node is ready, and keeps the backend's Unix sockets to the node's user.
+    It also says when the node is ready, keeps the backend's Unix sockets to the node's user, and
+    decides which HTTP requests the node's web transports take. Its ``extra`` may have ``hosts``, the
+    host names that are answered, and ``max_body``, the bytes of a body.
 
     :cvar awaited: procedures of other services that the node is not ready without.
     """
@@ -28,6 +33,7 @@ class WebSession(AppSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         guard_router()
+        self._guard_http()
         self._flow = FlowHost(self)
         if "cbdir" in self._extra:
             close_directory(self._extra["cbdir"])
@@ -52,6 +58,14 @@ class WebSession(AppSession):
         """The listeners are there, and the page is announced next."""
         let_views_respond(self._reactor)
         close_unix_sockets(self._reactor)
+
+    def _guard_http(self) -> None:
+        """Limit what comes in over HTTP; the component starts before the transports."""
+        app = self._state.app if self._state is not None else None
+        try:
+            guard_sites(Intake(hosts_of(self._extra, app), self.log), max_body_of(self._extra, app))
+        except SetupError as error:
+            self.fail(str(error), error)
 
     def _release(self) -> None:
         super()._release()
