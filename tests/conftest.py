@@ -35,6 +35,7 @@ PROJECT_NODE = (
 OWN_NODES = (
     "tests/node/test_history.py",
     "tests/node/test_lifecycle.py",
+    "tests/node/test_production.py",
     "tests/node/test_starting.py",
 )
 #: The files that share the node of the how-tos' shop.

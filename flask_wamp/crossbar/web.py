@@ -12,7 +12,7 @@ from .flow_host import FlowHost
 from .intake import Intake, hosts_of, max_body_of
 from .readiness import Readiness
 from .session import AppSession
-from .sockets import close_directory, close_unix_sockets
+from .sockets import close_directory, close_unix_sockets, raise_file_limit
 from .stopping import cut_off_later, let_views_respond
 
 
@@ -33,6 +33,7 @@ class WebSession(AppSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         guard_router()
+        raise_file_limit()
         self._guard_http()
         self._flow = FlowHost(self)
         if "cbdir" in self._extra:

@@ -5,7 +5,7 @@ and rights, is put in place of its own.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -28,6 +28,7 @@ class Target:
     :ivar object: its name there.
     :ivar permissions: of the role ``anonymous``, so of browsers.
     :ivar pythonpath: from where the module is imported, relative to the node's directory.
+    :ivar hosts: the names that the node answers under; none are those of the preset.
     """
 
     module: str
@@ -36,6 +37,7 @@ class Target:
     pythonpath: str = ".."
     port: int = 8080
     realm: str = "realm1"
+    hosts: Sequence[str] = ()
 
     @property
     def application(self) -> str:
@@ -51,6 +53,17 @@ def presets() -> dict[str, Traversable]:
         for file in sorted(found.iterdir(), key=lambda each: each.name)
         if file.name.endswith(".json")
     }
+
+
+def port_of(preset: str) -> int:
+    """Return the port that *preset* listens on."""
+    config: dict[str, Any] = json.loads(presets()[preset].read_text())
+    return int(config["workers"][0]["transports"][0]["endpoint"]["port"])
+
+
+def is_secure(config: Mapping[str, Any]) -> bool:
+    """Tell whether a node made from a preset has TLS."""
+    return "tls" in config["workers"][0]["transports"][0]["endpoint"]
 
 
 def configuration(preset: str, target: Target) -> dict[str, Any]:
@@ -79,15 +92,31 @@ def _put_into_router(router: dict[str, Any], target: Target) -> None:
     anonymous = next(role for role in realm["roles"] if role["name"] == "anonymous")
     anonymous["permissions"] = list(target.permissions)
     _put_into_component(router["components"][0], "WebSession", target)
-    for path in router["transports"][0]["paths"].values():
+    web = router["transports"][0]
+    for path in web["paths"].values():
         if path["type"] == "wsgi":
             path.update(module=target.module, object=target.object)
+        elif target.hosts:
+            path["options"]["allowed_origins"] = _origins(target, secure="tls" in web["endpoint"])
+    if target.hosts:
+        router["components"][0]["extra"]["hosts"] = list(target.hosts)
+
+
+def _origins(target: Target, *, secure: bool) -> list[str]:
+    """Return the origins of the pages that the node serves, at the port of the scheme as well."""
+    pairs = (("https", 443), ("wss", 443)) if secure else (("http", 80), ("ws", 80))
+    return [
+        f"{scheme}://{host}:{port}"
+        for host in target.hosts
+        for scheme, usual in pairs
+        for port in dict.fromkeys((target.port, usual))
+    ]
 
 
 def _put_into_component(component: dict[str, Any], session: str, target: Target) -> None:
     component["classname"] = f"flask_wamp.crossbar.{session}"
     component["realm"] = target.realm
-    component["extra"] = {"application": target.application}
+    component["extra"] = {**component.get("extra", {}), "application": target.application}
 
 
 def rendered(value: Any, column: int = 0, room: int = LINE) -> str:
