@@ -1,5 +1,6 @@
 """What the process listens on."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet import tcp
@@ -31,5 +32,5 @@ def _has_tls(factory: Any) -> bool:
 
 
 def _page_at(address: IPv4Address | IPv6Address, scheme: str) -> str:
-    host = address.host if address.host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
+    host = "localhost" if ip_address(address.host).is_unspecified else address.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}/"
