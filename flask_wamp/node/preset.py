@@ -11,10 +11,12 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from .configuration import on_port
+from .configuration import leads_elsewhere, on_port
 
 #: What is kept of the project's workers; the others are services of its own.
 ROUTER, VIEWS = "router", "views"
+#: What is listened on by those who have no port in their addresses.
+HTTP_PORT, HTTPS_PORT = 80, 443
 #: The longest line of a written configuration that is not one value.
 LINE = 120
 INDENT = 4
@@ -92,7 +94,10 @@ def _put_into_router(router: dict[str, Any], target: Target) -> None:
     anonymous = next(role for role in realm["roles"] if role["name"] == "anonymous")
     anonymous["permissions"] = list(target.permissions)
     _put_into_component(router["components"][0], "WebSession", target)
-    web = router["transports"][0]
+    web, *others = router["transports"]
+    for transport in others:
+        if leads_elsewhere(transport) and target.port == HTTPS_PORT:
+            transport["endpoint"]["port"] = HTTP_PORT
     for path in web["paths"].values():
         if path["type"] == "wsgi":
             path.update(module=target.module, object=target.object)

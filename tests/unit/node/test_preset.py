@@ -43,6 +43,13 @@ def test_preset_answers_under_the_names_that_it_is_given() -> None:
     ]  # fmt: skip
 
 
+def test_preset_on_the_port_of_https_has_that_of_http_too() -> None:
+    router = configuration("production", Target("shop", "app", port=443))["workers"][0]
+    web, redirect, _backend = router["transports"]
+    assert (web["endpoint"]["port"], redirect["endpoint"]["port"]) == (443, 80)
+    assert redirect["paths"]["/"]["extra"] == {"port": 443}
+
+
 def test_production_differs_in_what_faces_the_network_alone() -> None:
     single = json.loads((ROOT / "crossbar_config/single_node.json").read_text())
     production = json.loads((ROOT / "crossbar_config/production.json").read_text())
