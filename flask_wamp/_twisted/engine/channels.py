@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from crossbar.common.twisted.web import Site
 from twisted.internet.protocol import connectionDone
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
@@ -209,6 +208,9 @@ def guard_sites(judge: Judge, max_body: int) -> None:
 
     def channel() -> Channel:
         return Channel(judge, max_body)
+
+    # There in a worker, and nowhere else.
+    from crossbar.common.twisted.web import Site
 
     sites: Any = Site
     sites.protocol = staticmethod(channel)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from crossbar.common.twisted.web import Site
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -23,6 +22,7 @@ from flask_wamp._twisted.engine.channels import (
     Refusal,
     guard_sites,
 )
+from flask_wamp._twisted.engine.recursion import restore_recursion_limit
 
 MAX_BODY = 100
 HEAD = b"POST / HTTP/1.1\r\nHost: shop\r\n"
@@ -61,7 +61,7 @@ class Client:
 
     wire: Any
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Any) -> None:
         make: Any = Wire
         self.wire = make(hostAddress=IPv4Address("TCP", "127.0.0.1", 8080))
         self.channel = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
@@ -96,6 +96,9 @@ def client(
     judged: list[Head], pages: Pages, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Client]]:
     """Return a function that connects; the host "other" is refused."""
+    from crossbar.common.twisted.web import Site
+
+    restore_recursion_limit()
     for name in ("protocol", "requestFactory", "acceptableProtocols"):
         monkeypatch.setattr(Site, name, getattr(Site, name))
 
@@ -104,7 +107,7 @@ def client(
         return Refusal("421 Misdirected Request", "no") if "other" in head.hosts else None
 
     guard_sites(judge, MAX_BODY)
-    site = Site(pages, client_timeout=30)
+    site: Any = Site(pages, client_timeout=30)
     site.reactor = clock
     clients: list[Client] = []
 
