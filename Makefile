@@ -121,7 +121,7 @@ mutants: $(MUTMUT) ## count the mistakes that the unit tests notice; ARGS="flask
 	@$(VENV)/bin/mutmut results --all true | sed -nE 's/^ +([a-z_.]+)\.x.*: /\1 /p' | sort | uniq -c
 
 .PHONY: check
-check: check-format check-lint check-types check-imports check-constraints ## run every check but the tests
+check: check-format check-lint check-types check-imports check-constraints check-security check-secrets check-audit ## run every check but the tests
 
 .PHONY: check-format
 check-format: $(DEV) ## check the formatting
@@ -145,6 +145,21 @@ check-constraints: $(DEV) ## check that constraints.txt pins all that is install
 	  grep -vxFf <(grep -v '^#' constraints.txt | $(NORMALISED)); then \
 	  echo "The packages above are installed but not pinned so in constraints.txt." >&2; exit 1; fi
 	@$(PY) -m pip check
+
+.PHONY: check-security
+check-security: $(DEV) ## check for known bad habits
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r flask_wamp flask_app component benchmarks .ci
+
+# Tests and documentation have passwords of nobody; keys and tokens of a form that services know must not be there either.
+.PHONY: check-secrets
+check-secrets: $(DEV) ## check that no secret is in the files
+	@git ls-files -z -- ':!tests' ':!docs' ':!README.md' | xargs -0 $(VENV)/bin/detect-secrets-hook --no-verify
+	@git ls-files -z -- tests docs README.md | xargs -0 $(VENV)/bin/detect-secrets-hook --no-verify \
+	  --disable-plugin KeywordDetector --disable-plugin BasicAuthDetector
+
+.PHONY: check-audit
+check-audit: $(DEV) ## check for known holes of what is installed, where the data can be had
+	@$(PY) .ci/audit.py
 
 .PHONY: format
 format: $(DEV) ## format the code and repair what can be repaired

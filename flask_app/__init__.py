@@ -10,6 +10,7 @@ from pathlib import Path
 from flask import Flask, Response, abort, json, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_app import db, views
 from flask_app.extensions import wamp
@@ -32,10 +33,13 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         DATABASE=str(Path(app.instance_path) / "polls.sqlite"),
         MAX_CONTENT_LENGTH=64 * 1024,
         WAMP_TIMEOUT=5,  # the page waits no longer than this for its summary
+        SESSION_COOKIE_SAMESITE="Lax",
+        PROXIES=0,  # that stand in front of the node, and whose X-Forwarded headers are believed
     )
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
 
+    trust_proxies(app, app.config["PROXIES"])
     wamp.init_app(app)
     app.register_blueprint(views.bp)
     app.teardown_appcontext(db.close)
@@ -43,6 +47,16 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.after_request(add_security_headers)
     app.register_error_handler(HTTPException, explain_error)
     return app
+
+
+def trust_proxies(app: Flask, count: int) -> None:
+    """Believe so many proxies who has asked, by which scheme and for which host.
+
+    With none the headers are anybody's to send, and are ignored.
+    """
+    if count:
+        proxied = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=0)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
 
 
 def refuse_cross_site() -> None:

@@ -29,12 +29,14 @@ PROJECT_NODE = (
     "tests/browser/",
     "tests/node/test_configurations.py",
     "tests/node/test_failures.py",
+    "tests/node/test_intake.py",
 )
 #: but for the files whose nodes are theirs alone.
 OWN_NODES = (
     "tests/node/test_guard_logins.py",
     "tests/node/test_history.py",
     "tests/node/test_lifecycle.py",
+    "tests/node/test_production.py",
     "tests/node/test_starting.py",
 )
 #: The files that share the node of the how-tos' shop.

@@ -204,3 +204,13 @@ def _with_bytes(value: Any) -> Any:
             # It cannot travel, and is refused as that.
             return value
     return value
+
+
+def host_name(value: str) -> str:
+    """Return *value*, a host's name.
+
+    :raises click.BadParameter: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", value):
+        raise click.BadParameter(f"{value!r} is no host: write a name, as in shop.example")
+    return value.lower()

@@ -11,8 +11,9 @@ import click
 from flask.cli import ScriptInfo, pass_script_info
 
 from ..node.configuration import DEFAULT_CONFIG
-from ..node.preset import Target, configuration, presets, rendered
+from ..node.preset import Target, configuration, is_secure, port_of, presets, rendered
 from ..state import State
+from .arguments import host_name
 from .place import Found, find
 
 T = TypeVar("T")
@@ -43,12 +44,23 @@ def realm_name(value: str) -> str:
     type=click.Choice(sorted(presets())),
     default="single",
     show_default=True,
-    help="A container serves the procedures (single), or a process of flask (guest).",
+    help="A container serves the procedures (single), or a process of flask (guest), or it is for "
+    "everybody, with TLS (production).",
 )
 @click.option("--module", help="Where the application is.  [default: as flask finds it]")
 @click.option("--object", "object_", help="The application's name there.")
 @click.option(
-    "--port", "-p", type=click.IntRange(1, 65535), help="Where to listen.  [default: 8080]"
+    "--port",
+    "-p",
+    type=click.IntRange(1, 65535),
+    help="Where to listen.  [default: 8080; with TLS 8443]",
+)
+@click.option(
+    "--host",
+    multiple=True,
+    callback=lambda _ctx, _param, values: [host_name(value) for value in values],
+    help="A name that the node answers under, as in shop.example; may be given again.  "
+    "[default: this machine's own]",
 )
 @click.option(
     "--realm",
@@ -69,6 +81,7 @@ def init(
     module: str | None,
     object_: str | None,
     port: int | None,
+    host: list[str],
     realm: str | None,
     directory: Path,
     *,
@@ -94,16 +107,18 @@ def init(
     target = Target(
         module=place,
         object=name,
-        port=terminal.ask("Port", port, 8080, _port),
+        port=terminal.ask("Port", port, port_of(preset), _port),
         realm=terminal.ask("Realm", realm, state.config.realm if state else "realm1", realm_name),
         pythonpath=os.path.relpath(found.root, path.parent.resolve()),
+        hosts=host,
     )
     path.parent.mkdir(exist_ok=True)
-    path.write_text(rendered(configuration(preset, target)) + "\n")
+    config = configuration(preset, target)
+    path.write_text(rendered(config) + "\n")
     ignoring = path.parent / ".gitignore"
     if not ignoring.exists():
         ignoring.write_text(GITIGNORE)
-    _tell(path, target, state)
+    _tell(path, target, state, secure=is_secure(config))
 
 
 def is_terminal() -> bool:
@@ -185,11 +200,13 @@ def _importable(found: Found, terminal: Terminal) -> tuple[str, str]:
     return "wsgi", "app"
 
 
-def _tell(path: Path, target: Target, state: State | None) -> None:
+def _tell(path: Path, target: Target, state: State | None, *, secure: bool) -> None:
     """Say what was written, and what to do next."""
+    host = target.hosts[0] if target.hosts else "localhost" if secure else "127.0.0.1"
+    at, s = f"{host}:{target.port}", "s" * secure
     click.echo(
-        f"Wrote {path}: http://127.0.0.1:{target.port}/ is {target.application}, and browsers join "
-        f"{target.realm} at ws://127.0.0.1:{target.port}/ws.\n"
+        f"Wrote {path}: http{s}://{at}/ is {target.application}, and browsers join "
+        f"{target.realm} at ws{s}://{at}/ws.\n"
         'Browsers may do what the application allows, @wamp.callee(allow="everyone"), and nothing '
         "else: flask wamp rights lists it."
     )
@@ -198,5 +215,10 @@ def _tell(path: Path, target: Target, state: State | None) -> None:
             f"{target.application} has no WAMP extension yet: wamp = WAMP(app), with "
             "from flask_wamp import WAMP.",
             err=True,
+        )
+    if secure:
+        click.echo(
+            f"It needs {path.parent}/server.crt and server.key; for trying it out:\n\n"
+            f"    python -m flask_wamp.node.certificate {path.parent} --host {host}\n"
         )
     click.echo("Start it:\n\n    flask wamp run")

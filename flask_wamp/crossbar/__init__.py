@@ -6,9 +6,12 @@ procedures and subscriptions. Both are bound to an application by a subclass::
 
     class Web(WebSession):
         application = "flask_app.wsgi:app"
+
+:class:`ToHttps` answers on the port of plain HTTP, where the application is behind HTTPS.
 """
 
 from .application import load_application as load_application
 from .session import AppSession as AppSession
+from .to_https import ToHttps as ToHttps
 from .views import ViewsSession as ViewsSession
 from .web import WebSession as WebSession

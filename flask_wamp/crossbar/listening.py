@@ -1,9 +1,11 @@
 """What the process listens on."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 
 def addresses(reactor: Any) -> list[IPv4Address | IPv6Address | UNIXAddress]:
@@ -12,14 +14,23 @@ def addresses(reactor: Any) -> list[IPv4Address | IPv6Address | UNIXAddress]:
 
 
 def pages(reactor: Any) -> list[str]:
-    """Return the URLs of the TCP ports that this process listens on."""
-    return [
-        _page_at(address)
-        for address in addresses(reactor)
-        if isinstance(address, IPv4Address | IPv6Address)
+    """Return the URLs of the TCP ports that this process listens on, those with TLS first."""
+    ports = [reader for reader in reactor.getReaders() if isinstance(reader, tcp.Port)]
+    found = [
+        _page_at(address, "https" if _has_tls(port.factory) else "http")
+        for port in ports
+        if isinstance(address := port.getHost(), IPv4Address | IPv6Address)
     ]
+    return sorted(found, key=lambda url: not url.startswith("https:"))
 
 
-def _page_at(address: IPv4Address | IPv6Address) -> str:
-    host = address.host if address.host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{address.port}/"
+def _has_tls(factory: Any) -> bool:
+    """Tell whether one of the factories that stand around each other adds TLS."""
+    while factory is not None and not isinstance(factory, TLSMemoryBIOFactory):
+        factory = getattr(factory, "wrappedFactory", None)
+    return factory is not None
+
+
+def _page_at(address: IPv4Address | IPv6Address, scheme: str) -> str:
+    host = "localhost" if ip_address(address.host).is_unspecified else address.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}/"

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from autobahn.wamp import message
 from twisted.internet.defer import inlineCallbacks
 
+from .._twisted.engine.channels import guard_sites
 from .._twisted.engine.readers import guard_router
 from .._twisted.engine.router_sessions import lacking_in, router_of
 from ..declare.rights import DeclaredRights
@@ -15,9 +16,10 @@ from .denials import Denials
 from .flow_host import FlowHost
 from .guarding import JOIN_WITHIN, Guard, guard_peers
 from .hosted import Host
+from .intake import Intake, hosts_of, max_body_of
 from .readiness import Readiness
 from .session import AppSession
-from .sockets import close_directory, close_unix_sockets
+from .sockets import close_directory, close_unix_sockets, raise_file_limit
 from .stopping import cut_off_later, let_views_respond
 
 
@@ -25,9 +27,10 @@ class WebSession(AppSession):
     """Lets the views of the WSGI application call and publish; for the router that hosts it.
 
     It also knows who the sessions are that log in, says when the node is ready, keeps the backend's
-    Unix sockets to the node's user, and has the process guard the sessions of its peers: ``"extra":
-    {"join_within": 5}`` in the component's configuration is how many seconds a peer has from opening
-    its transport until it has joined.
+    Unix sockets to the node's user, has the process guard the sessions of its peers, and decides
+    which HTTP requests the node's web transports take. Its ``extra`` may have ``hosts``, the host
+    names that are answered, ``max_body``, the bytes of a body, and ``join_within``, the seconds that
+    a peer has from opening its transport until it has joined.
 
     :ivar guard: tells who joins and leaves, and is told who is a service and where a peer is.
     :cvar awaited: procedures of other services that the node is not ready without.
@@ -40,6 +43,8 @@ class WebSession(AppSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         guard_router()
+        raise_file_limit()
+        self._guard_http()
         self.guard: Guard | None = self._guarded()
         directory = self._extra.get("cbdir")
         if directory is not None:
@@ -104,6 +109,14 @@ class WebSession(AppSession):
         except RuntimeError as error:
             self.fail("the sessions of peers cannot be guarded", error)
             return None
+
+    def _guard_http(self) -> None:
+        """Limit what comes in over HTTP; the component starts before the transports."""
+        app = self._state.app if self._state is not None else None
+        try:
+            guard_sites(Intake(hosts_of(self._extra, app), self.log), max_body_of(self._extra, app))
+        except SetupError as error:
+            self.fail(str(error), error)
 
     def _release(self) -> None:
         super()._release()

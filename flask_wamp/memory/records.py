@@ -39,7 +39,7 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        assert isinstance(other, Record)  # noqa: S101
+        assert isinstance(other, Record)  # noqa: S101  # nosec B101
         return (self._name, self.args, self.kwargs) == (other._name, other.args, other.kwargs)
 
     def __repr__(self) -> str:

@@ -13,13 +13,13 @@ from .command import NodeError, crossbar_command
 from .configuration import directory_of
 from .layout import Layout, guest_application
 from .probe import Probe, probe
-from .rules import applications, logins, places, rights, transports, workers
+from .rules import applications, exposure, logins, places, rights, transports, workers
 from .rules.finding import ERROR, Finding, Rule
 
 #: The rules by name.
 RULES: Final[dict[str, Rule]] = {
     name: rule
-    for module in (workers, transports, logins, rights, applications, places)
+    for module in (workers, transports, logins, rights, applications, exposure, places)
     for name, rule in module.RULES.table.items()
 }
 #: Seconds that Crossbar.io's own check may take.
@@ -76,7 +76,12 @@ def probes_of(layout: Layout) -> dict[str, Probe]:
         # The extension's own classes are bound to an application by the configuration.
         and not place.startswith("flask_wamp.crossbar.")
     }
-    return probe(whole, path=layout.python_path(), directory=layout.directory)
+    return probe(
+        whole,
+        path=layout.python_path(),
+        directory=layout.directory,
+        variables=layout.variables(),
+    )
 
 
 def crossbar_findings(path: Path) -> list[Finding]:

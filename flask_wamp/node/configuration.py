@@ -11,6 +11,8 @@ from typing import Any
 from .command import NodeError
 
 DEFAULT_CONFIG = Path(".crossbar/config.json")
+#: The class that sends browsers from HTTP to HTTPS.
+TO_HTTPS = "flask_wamp.crossbar.ToHttps"
 
 
 def free_port() -> int:
@@ -24,25 +26,41 @@ def free_port() -> int:
 def on_port(config: Mapping[str, Any], port: int) -> dict[str, Any]:
     """Return a node configuration whose web transport listens on *port*.
 
-    The WebSocket origins that name the old port name the new one.
+    The WebSocket origins, and what leads to it from other ports, name the new port where they named
+    the old one.
 
-    :raises ValueError: the configuration has not exactly one transport on a TCP port.
+    :raises ValueError: the configuration has not exactly one transport on a TCP port, but for those
+        that lead to it; or one of these has *port*.
     """
     moved: dict[str, Any] = copy.deepcopy(dict(config))
     transports = list(tcp_transports(moved))
-    if len(transports) != 1:
-        raise ValueError(f"the configuration has {len(transports)} TCP transports, not one")
-    endpoint = transports[0]["endpoint"]
-    old = f":{endpoint['port']}"
+    leading = [transport for transport in transports if leads_elsewhere(transport)]
+    own = [transport for transport in transports if transport not in leading]
+    if len(own) != 1:
+        raise ValueError(f"the configuration has {len(own)} TCP transports, not one")
+    if port in [transport["endpoint"]["port"] for transport in leading]:
+        raise ValueError(f"another of its transports has the port {port}")
+    endpoint = own[0]["endpoint"]
+    old = endpoint["port"]
     endpoint["port"] = port
-    for path in transports[0].get("paths", {}).values():
+    for path in own[0].get("paths", {}).values():
         origins = path.get("options", {}).get("allowed_origins")
         if origins:
             path["options"]["allowed_origins"] = [
-                f"{origin.removesuffix(old)}:{port}" if origin.endswith(old) else origin
+                f"{origin.removesuffix(f':{old}')}:{port}" if origin.endswith(f":{old}") else origin
                 for origin in origins
             ]
+    for transport in leading:
+        for path in transport["paths"].values():
+            if path["extra"].get("port") == old:
+                path["extra"]["port"] = port
     return moved
+
+
+def leads_elsewhere(transport: Mapping[str, Any]) -> bool:
+    """Tell whether all that a transport does is to send browsers to another, by HTTPS."""
+    paths = transport.get("paths") or {}
+    return bool(paths) and all(path.get("classname") == TO_HTTPS for path in paths.values())
 
 
 def tcp_transports(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

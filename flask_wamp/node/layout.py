@@ -194,6 +194,15 @@ class Layout:
         ]
         return list(dict.fromkeys(paths))
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that the routers set, where the application is hosted."""
+        return {
+            str(name): value
+            for worker in self.workers("router")
+            for name, value in worker.part("options").part("env").part("vars").value.items()
+            if isinstance(value, str)
+        }
+
 
 def _guest_path(worker: Place) -> str:
     return worker.part("options").part("env").part("vars").text("PYTHONPATH")

@@ -5,15 +5,18 @@ is put in place of its own. Who may do what is no part of it: the application de
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from .configuration import on_port
+from .configuration import leads_elsewhere, on_port
 
 #: What is kept of the project's workers; the others are services of its own.
 ROUTER, VIEWS = "router", "views"
+#: What is listened on by those who have no port in their addresses.
+HTTP_PORT, HTTPS_PORT = 80, 443
 #: The longest line of a written configuration that is not one value.
 LINE = 120
 INDENT = 4
@@ -26,6 +29,7 @@ class Target:
     :ivar module: where the application is.
     :ivar object: its name there.
     :ivar pythonpath: from where the module is imported, relative to the node's directory.
+    :ivar hosts: the names that the node answers under; none are those of the preset.
     """
 
     module: str
@@ -33,6 +37,7 @@ class Target:
     pythonpath: str = ".."
     port: int = 8080
     realm: str = "realm1"
+    hosts: Sequence[str] = ()
 
     @property
     def application(self) -> str:
@@ -48,6 +53,17 @@ def presets() -> dict[str, Traversable]:
         for file in sorted(found.iterdir(), key=lambda each: each.name)
         if file.name.endswith(".json")
     }
+
+
+def port_of(preset: str) -> int:
+    """Return the port that *preset* listens on."""
+    config: dict[str, Any] = json.loads(presets()[preset].read_text())
+    return int(config["workers"][0]["transports"][0]["endpoint"]["port"])
+
+
+def is_secure(config: Mapping[str, Any]) -> bool:
+    """Tell whether a node made from a preset has TLS."""
+    return "tls" in config["workers"][0]["transports"][0]["endpoint"]
 
 
 def configuration(preset: str, target: Target) -> dict[str, Any]:
@@ -74,18 +90,37 @@ def _put_into_router(router: dict[str, Any], target: Target) -> None:
     (realm,) = router["realms"]
     realm["name"] = target.realm
     _put_into_component(router["components"][0], "WebSession", target)
-    for path in router["transports"][0]["paths"].values():
+    web, *others = router["transports"]
+    for transport in others:
+        if leads_elsewhere(transport) and target.port == HTTPS_PORT:
+            transport["endpoint"]["port"] = HTTP_PORT
+    for path in web["paths"].values():
         if path["type"] == "wsgi":
             path.update(module=target.module, object=target.object)
+        elif target.hosts:
+            path["options"]["allowed_origins"] = _origins(target, secure="tls" in web["endpoint"])
         for method in path.get("auth", {}).values():
             if "authenticator-realm" in method:
                 method["authenticator-realm"] = target.realm
+    if target.hosts:
+        router["components"][0]["extra"]["hosts"] = list(target.hosts)
+
+
+def _origins(target: Target, *, secure: bool) -> list[str]:
+    """Return the origins of the pages that the node serves, at the port of the scheme as well."""
+    pairs = (("https", 443), ("wss", 443)) if secure else (("http", 80), ("ws", 80))
+    return [
+        f"{scheme}://{host}:{port}"
+        for host in target.hosts
+        for scheme, usual in pairs
+        for port in dict.fromkeys((target.port, usual))
+    ]
 
 
 def _put_into_component(component: dict[str, Any], session: str, target: Target) -> None:
     component["classname"] = f"flask_wamp.crossbar.{session}"
     component["realm"] = target.realm
-    component["extra"] = {"application": target.application}
+    component["extra"] = {**component.get("extra", {}), "application": target.application}
 
 
 def rendered(value: Any, column: int = 0, room: int = LINE) -> str:

@@ -11,11 +11,15 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+#: What a SECRET_KEY may be.
+MISSING, WEAK, STRONG = "missing", "weak", "strong"
+#: Bytes of a SECRET_KEY that nobody guesses, and letters that differ in one.
+KEY_BYTES, KEY_LETTERS = 16, 8
 #: Seconds that the imports may take.
 TIMEOUT = 60.0
 APPLICATION, FACTORY, SESSION, OTHER, BROKEN = (
@@ -40,6 +44,10 @@ class Probe:
     :ivar procedures: URI, match, invoke and the function's place of each.
     :ivar topics: of the subscriptions.
     :ivar rules: the URL rules of the application.
+    :ivar secret_key: ``missing``, ``weak`` or ``strong``, or empty where that is not known; never itself.
+    :ivar debug: the application is in debug mode.
+    :ivar hosts: it names the hosts that it answers under.
+    :ivar cookie_faults: what the cookie of its session lacks.
     """
 
     kind: str
@@ -50,16 +58,26 @@ class Probe:
     procedures: Sequence[Sequence[str]] = ()
     topics: Sequence[Sequence[str]] = ()
     rules: Sequence[str] = ()
+    secret_key: str = ""
+    debug: bool = False
+    hosts: bool = False
+    cookie_faults: Sequence[str] = ()
 
 
 def probe(
-    places: Iterable[str], *, path: Sequence[str], directory: Path, timeout: float = TIMEOUT
+    places: Iterable[str],
+    *,
+    path: Sequence[str],
+    directory: Path,
+    variables: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
 ) -> dict[str, Probe]:
     """Import *places* in a process of its own.
 
     :param places: ``module:object`` or ``module.Class`` each.
     :param path: directories to import from, before those of this process.
     :param directory: the node's, where its workers run.
+    :param variables: of the environment, beside those of this process.
     :param timeout: seconds that all of it may take.
     """
     wanted = sorted(set(places))
@@ -69,7 +87,11 @@ def probe(
         done = subprocess.run(
             [sys.executable, "-m", __name__, *wanted],
             cwd=directory,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([*path, *filter(None, sys.path)])},
+            env={
+                **os.environ,
+                **(variables or {}),
+                "PYTHONPATH": os.pathsep.join([*path, *filter(None, sys.path)]),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -137,8 +159,15 @@ def _described(found: Any) -> Probe:
         return Probe(FACTORY if callable(found) and not isinstance(found, type) else OTHER)
     state = found.extensions.get("wamp")
     rules = [rule.rule for rule in found.url_map.iter_rules()]
+    kept: dict[str, Any] = {
+        "rules": rules,
+        "secret_key": strength(found.secret_key),
+        "debug": bool(found.debug),
+        "hosts": bool(found.config.get("TRUSTED_HOSTS") or found.config.get("SERVER_NAME")),
+        "cookie_faults": cookie_faults(found.config) if found.secret_key else [],
+    }
     if not isinstance(state, State):
-        return Probe(APPLICATION, rules=rules)
+        return Probe(APPLICATION, **kept)
     declared = state.registry.resolved(state.config.uri_prefix)
     return Probe(
         APPLICATION,
@@ -148,8 +177,23 @@ def _described(found: Any) -> Probe:
             for (uri, match), procedure in declared.items()
         ],
         topics=[(each.topic, each.options.match) for each in state.registry.subscriptions],
-        rules=rules,
+        **kept,
     )
+
+
+def strength(key: str | bytes | None) -> str:
+    """Tell what a SECRET_KEY is worth, by its length and its letters alone."""
+    if not key:
+        return MISSING
+    return STRONG if len(key) >= KEY_BYTES and len(set(key)) >= KEY_LETTERS else WEAK
+
+
+def cookie_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return what the cookie of a session lacks."""
+    faults = [] if config.get("SESSION_COOKIE_SECURE") else ["Secure"]
+    faults += [] if config.get("SESSION_COOKIE_HTTPONLY") else ["HttpOnly"]
+    lax = str(config.get("SESSION_COOKIE_SAMESITE")).lower() in ("lax", "strict")
+    return faults if lax else [*faults, "SameSite"]
 
 
 def main(places: Sequence[str]) -> None:

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from .command import NodeError, crossbar_command, path_with_python
-from .configuration import DEFAULT_CONFIG, free_port, from_elsewhere, on_port
+from .configuration import DEFAULT_CONFIG, free_port, from_elsewhere, on_port, tcp_transports
 
 #: The log line by which :class:`~flask_wamp.crossbar.WebSession` says that the node is ready.
-READY = " is ready at http://"
+READY = " is ready at http"
 POLL_INTERVAL = 0.05
 
 
@@ -50,19 +50,27 @@ class CrossbarNode:
         self.directory = Path(tempfile.mkdtemp(prefix="node-"))
         self.process: subprocess.Popen[bytes] | None = None
         self._config = from_elsewhere(on_port(content, self.port), directory)
+        self._secure = any(
+            "tls" in transport["endpoint"] for transport in tcp_transports(self._config)
+        )
         self._env = {**os.environ, **(env or {})}
         self._ready = ready
         self._timeout = timeout
 
     @property
+    def _host(self) -> str:
+        # A certificate is for a name.
+        return "localhost" if self._secure else "127.0.0.1"
+
+    @property
     def url(self) -> str:
         """Where the web transport listens."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"http{'s' * self._secure}://{self._host}:{self.port}/"
 
     @property
     def ws_url(self) -> str:
         """Where browsers connect, on the path ``ws``."""
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"ws{'s' * self._secure}://{self._host}:{self.port}/ws"
 
     @property
     def backend_url(self) -> str:

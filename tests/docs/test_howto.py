@@ -105,7 +105,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
 
 def test_links_of_the_pages_lead_somewhere() -> None:
     """Files and headings that a how-to points to are there."""
-    for page in (*PAGES, "jobs", "transports"):
+    for page in (*PAGES, "jobs", "transports", "going-public"):
         path = ROOT / "docs/howto" / f"{page}.md"
         for target in re.findall(r"\]\(([^)]+)\)", " ".join(path.read_text().split())):
             file, _, anchor = target.partition("#")

@@ -53,8 +53,8 @@ def node(crossbar_node: CrossbarNode, request: pytest.FixtureRequest) -> Crossba
     return found
 
 
-def test_every_configuration_is_started_here() -> None:
-    assert [path.name for path in FILES] == ["guest.json", "single_node.json"]
+def test_every_configuration_is_started_by_a_test() -> None:
+    assert [path.name for path in FILES] == ["guest.json", "production.json", "single_node.json"]
     assert DEFAULT.resolve() == CONFIGURATIONS / "single_node.json"
 
 

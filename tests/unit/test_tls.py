@@ -29,7 +29,7 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "second.key").write_bytes(second.key_pem())
     (directory / "encrypted.key").write_bytes(client.key_pem(passphrase=b"open sesame"))
     (directory / "broken.key").write_text(
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"  # pragma: allowlist secret - none
     )
     (directory / "broken.pem").write_text(
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

@@ -136,5 +136,5 @@ def _stop(timer: Any) -> None:
 
 def seconds(options: Options) -> float:
     """Return the timeout, which those who use a link have filled in."""
-    assert options.timeout is not None  # noqa: S101
+    assert options.timeout is not None  # noqa: S101  # nosec B101
     return options.timeout

@@ -148,7 +148,7 @@ class Connector:
             self._closed()
             return
         self._retry = self._reactor.callLater(
-            self._delay * random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing
+            self._delay * random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing # nosec B311
             self.connect,
         )
         self._delay = min(self._delay * GROWTH, LONGEST_DELAY)

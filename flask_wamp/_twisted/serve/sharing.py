@@ -208,7 +208,7 @@ class SharedServer(ViewServer):
 
     def _ask_later(self, declared: Declared, seconds: float) -> None:
         # Spread, since the workers of a server start at the same moment.
-        spread = seconds * random.uniform(0.67, 1.33)  # noqa: S311 - guards nothing
+        spread = seconds * random.uniform(0.67, 1.33)  # noqa: S311 - guards nothing # nosec B311
         self._timers[declared] = self._call_later(spread, self._ask, declared)
 
     def _is_asked_for(self, declared: Declared) -> bool:

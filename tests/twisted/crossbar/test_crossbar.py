@@ -70,4 +70,4 @@ def test_crossbar_module_that_is_not_there() -> None:
 )
 def test_crossbar_page(host: str, page: str) -> None:
     kind = IPv6Address if ":" in host else IPv4Address
-    assert _page_at(kind("TCP", host, 8080)) == page
+    assert _page_at(kind("TCP", host, 8080), "http") == page

@@ -121,6 +121,26 @@ def test_init_writes_a_node_for_what_flask_finds() -> None:
     assert "flask wamp rights lists it" in done.output
 
 
+def test_init_for_production_says_what_it_needs() -> None:
+    Path("app.py").write_text(APP)
+    done = run("wamp", "init", "--preset", "production", "--host", "Shop.example")
+    assert done.exit_code == 0, done.output
+    assert "https://shop.example:8443/ is app:app" in done.output
+    assert "wss://shop.example:8443/ws" in done.output
+    assert "python -m flask_wamp.node.certificate .crossbar --host shop.example" in done.output
+    router = json.loads(CONFIG.read_text())["workers"][0]
+    assert router["components"][0]["extra"]["hosts"] == ["shop.example"]
+
+
+@pytest.mark.parametrize("host", ["https://shop.example", "shop.example:443", "*", "-x", ""])
+def test_init_refuses_a_host_that_is_none(host: str) -> None:
+    Path("app.py").write_text(APP)
+    done = run("wamp", "init", f"--host={host}")
+    assert done.exit_code == 2
+    assert "is no host: write a name" in done.output
+    assert not CONFIG.exists()
+
+
 def test_init_keeps_what_the_node_leaves_out_of_git() -> None:
     Path("app.py").write_text(APP)
     init()

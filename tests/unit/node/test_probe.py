@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from flask_wamp.node.probe import APPLICATION, BROKEN, FACTORY, OTHER, SESSION, Probe, probe
+from flask_wamp.node.probe import (
+    APPLICATION,
+    BROKEN,
+    FACTORY,
+    OTHER,
+    SESSION,
+    Probe,
+    cookie_faults,
+    probe,
+    strength,
+)
 
 APP = """
 import sys
@@ -121,3 +131,43 @@ def test_probe_of_what_ends_the_process(tmp_path: Path) -> None:
 
 def test_probe_of_nothing_starts_nothing(tmp_path: Path) -> None:
     assert probe([], path=[], directory=tmp_path / "not there") == {}
+
+
+def test_probe_of_what_an_application_keeps_from_others(tmp_path: Path) -> None:
+    (tmp_path / "safe.py").write_text(
+        "import os\nfrom flask import Flask\napp = Flask('safe')\napp.config.from_prefixed_env()\n"
+        "bare = Flask('bare')\nbare.debug = True\n"
+    )
+    key = "0123456789abcdef"
+    variables = {
+        "FLASK_SECRET_KEY": key,
+        "FLASK_SESSION_COOKIE_SECURE": "true",
+        "FLASK_TRUSTED_HOSTS": '["shop.example"]',
+    }
+    probes = probe(
+        ["safe:app", "safe:bare"], path=[str(tmp_path)], directory=tmp_path, variables=variables
+    )
+    app, bare = probes["safe:app"], probes["safe:bare"]
+    assert (app.secret_key, app.debug, app.hosts) == ("strong", False, True)
+    assert app.cookie_faults == ["SameSite"]
+    assert (bare.secret_key, bare.debug, bare.hosts) == ("missing", True, False)
+    assert bare.cookie_faults == []
+    assert key not in repr(probes)
+
+
+@pytest.mark.parametrize(
+    ("key", "worth"),
+    [
+        (None, "missing"), ("", "missing"), ("dev", "weak"), ("a" * 64, "weak"), (b"secret", "weak"),
+        ("changemechangeme", "weak"), (bytes(range(16)), "strong"), ("192b9bdd22ab9ed4d12e236c78afcb9a", "strong"),
+    ],
+)  # fmt: skip
+def test_probe_of_a_secret_key(key: str | bytes | None, worth: str) -> None:
+    assert strength(key) == worth
+
+
+def test_probe_of_cookies() -> None:
+    best = {"SESSION_COOKIE_SECURE": True, "SESSION_COOKIE_HTTPONLY": True}
+    assert cookie_faults({**best, "SESSION_COOKIE_SAMESITE": "Strict"}) == []
+    assert cookie_faults({**best, "SESSION_COOKIE_SAMESITE": "None"}) == ["SameSite"]
+    assert cookie_faults({}) == ["Secure", "HttpOnly", "SameSite"]

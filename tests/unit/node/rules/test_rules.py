@@ -6,6 +6,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,25 @@ MISTAKES: dict[str, list[Change]] = {
     "denials-are-cached": [lambda c: permissions(c).pop(0)],
     "rights-in-the-configuration": [permissions],
     "nobody-governs": [lambda c: router(c)["components"].clear()],
+    "connection-limit": [lambda c: web(c).pop("max_connections")],
+    "plain-to-everybody": [
+        lambda c: web(c)["endpoint"].pop("interface"),
+        lambda c: web(c)["endpoint"].update(interface="192.0.2.7"),
+    ],
+    "any-host-name": [
+        lambda c: router(c)["components"][0]["extra"].update(hosts=["shop.example", "*"])
+    ],
+    "origins-of-other-pages": [
+        lambda c: web(c)["endpoint"].update(port=9000),
+        lambda c: web(c)["endpoint"].update(tls={}),
+    ],
+    "readable-key": [
+        lambda c: (
+            web(c)["endpoint"].update(tls={"key": "config.json"}),
+            ws(c)["options"].update(allowed_origins=["https://shop.example:443"]),
+        )
+    ],
+    "shown-tracebacks": [lambda c: web(c)["options"].update(display_tracebacks=True)],
     "another-application": [
         lambda c: router(c)["components"][0].update(extra={"application": "other:app"})
     ],
@@ -280,6 +300,9 @@ ALSO = {
         "logins-without-the-application",
     },
     "wsgi-in-a-proxy": {"views-cannot-call", "nobody-serves"},
+    "plain-to-everybody": {"no-host-names"},
+    "missing-files": {"origins-of-other-pages", "readable-key"},
+    "message-limit": {"connection-limit", "plain-to-everybody"},
 }
 CASES = [(rule, number) for rule, cases in MISTAKES.items() for number in range(len(cases))]
 
@@ -335,6 +358,48 @@ def test_rule_finds_what_an_import_showed(
     assert text in finding.text
 
 
+@pytest.mark.parametrize(
+    ("rule", "seen"),
+    [
+        ("no-secret-key", {"secret_key": "missing"}),
+        ("weak-secret-key", {"secret_key": "weak"}),
+        ("debug-for-everybody", {"debug": True}),
+        ("cookies-for-anybody", {"cookie_faults": ["Secure"]}),
+    ],
+)
+def test_rule_finds_what_an_application_lets_everybody_have(
+    rule: str, seen: dict[str, Any], directory: Path
+) -> None:
+    for name in ("server.crt", "server.key"):
+        (directory / name).touch(0o600)
+    probes = {"shop.app:app": replace(GOOD, **seen)}
+    (finding,) = findings(config("production"), directory, probes)
+    assert finding.rule == rule
+    # What this machine alone reaches may be so, but for a key that others know.
+    here = findings(config(), directory, probes)
+    assert [each.rule for each in here] == (
+        ["weak-secret-key"] if rule == "weak-secret-key" else []
+    )
+
+
+def test_rule_finds_that_a_node_answers_under_no_name(directory: Path) -> None:
+    for name in ("server.crt", "server.key"):
+        (directory / name).touch(0o600)
+    nameless = config("production")
+    router(nameless)["components"][0]["extra"].pop("hosts")
+    (finding,) = findings(nameless, directory)
+    assert finding.rule == "no-host-names"
+    probes = {"shop.app:app": replace(GOOD, hosts=True)}
+    assert findings(nameless, directory, probes) == []
+
+
+def test_origins_of_a_proxy_fit(directory: Path) -> None:
+    """It is in front, with another port, and TLS."""
+    behind = config()
+    ws(behind)["options"]["allowed_origins"] = ["https://shop.example:443"]
+    assert findings(behind, directory) == []
+
+
 def test_factory_is_told_what_to_write(directory: Path) -> None:
     (finding,) = findings(config(), directory, {"shop.app:app": Probe(FACTORY)})
     assert "wsgi.py: from shop.app import app; app = app()" in finding.remedy
@@ -362,13 +427,17 @@ def test_directory_that_is_not_there_is_found(directory: Path) -> None:
 
 def test_every_rule_has_a_mistake_here() -> None:
     tested = {*MISTAKES, *(rule for rule, _change in GUEST_MISTAKES)}
-    others = {"import-fails", "wsgi-is-a-factory", "no-application", "port-taken", "directory"}
+    others = {"no-host-names", "weak-secret-key", "no-secret-key", "debug-for-everybody"}
+    others |= {"cookies-for-anybody"}
+    others |= {"import-fails", "wsgi-is-a-factory", "no-application", "port-taken", "directory"}
     # A node that runs is for the tests that start one.
     assert tested | others | {"node-runs"} == set(RULES)
 
 
 @pytest.mark.parametrize("preset", list(presets()))
 def test_what_init_writes_has_no_mistake(preset: str, directory: Path) -> None:
+    for name in ("server.crt", "server.key"):
+        (directory / name).touch(0o600)
     assert findings(config(preset), directory) == []
 
 
