@@ -14,7 +14,7 @@ from flask_wamp.node.configuration import free_port
 from tests.attempts import attempt
 
 from .conftest import trusted_url
-from .sockets import read_to_end, websocket
+from .sockets import peer_from, read_to_end, websocket
 from .strangers import PROTOCOL_ERROR
 from .support import (
     ABORT,
@@ -85,7 +85,7 @@ def _serves_on(node: CrossbarNode) -> Iterator[None]:
 
 def at(node: CrossbarNode, path: str, source: str = ANYONE) -> RawPeer:
     """Return a connection to a path of the node's."""
-    return RawPeer(node.url.replace("http:", "ws:") + path, source=source)
+    return peer_from(source, node.url.replace("http:", "ws:") + path)
 
 
 def code_of(peer: RawPeer) -> int | None:

@@ -4,7 +4,7 @@ Crossbar.io 26.10.1, ``crossbar/router/protocol.py``: a RawSocket transport make
 class attribute ``WampRawSocketServerFactory.protocol``, and Autobahn 26.10.2 waits for the four bytes
 of the handshake for ever (``autobahn/twisted/rawsocket.py``, ``_handshake_complete``); a WebSocket transport
 has ``open_handshake_timeout``. This can go once RawSocket has one too;
-``tests/node/test_guard_handshakes.py`` fails without it.
+``tests/node/test_guard_logins.py`` fails without it.
 """
 
 from typing import Any
