@@ -13,7 +13,10 @@ from crossbar.router.protocol import WampRawSocketServerFactory, WampRawSocketSe
 
 
 def bound_handshakes(reactor: Any, seconds: float) -> None:
-    """Cut off a RawSocket peer of this process that has not shaken hands within *seconds*."""
+    """Cut off a RawSocket peer of this process that has not shaken hands within *seconds*.
+
+    Those over Unix sockets have all the time that they need.
+    """
     factory: Any = WampRawSocketServerFactory
     base: Any = WampRawSocketServerProtocol
     if factory.protocol is not base:
@@ -22,10 +25,11 @@ def bound_handshakes(reactor: Any, seconds: float) -> None:
     class Bounded(base):
         def connectionMade(self) -> None:
             super().connectionMade()
-            self._late = reactor.callLater(seconds, self._give_up)
+            has_address = hasattr(self.transport.getPeer(), "host")
+            self._late = reactor.callLater(seconds, self._give_up) if has_address else None
 
         def connectionLost(self, reason: Any) -> None:
-            if self._late.active():
+            if self._late is not None and self._late.active():
                 self._late.cancel()
             super().connectionLost(reason)
 
