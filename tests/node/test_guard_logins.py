@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import cbor2
 import pytest
 
 from flask_wamp.crossbar.guarding import LOGINS_AT_ONCE, REFUSAL
@@ -14,7 +15,7 @@ from flask_wamp.node.configuration import free_port
 from tests.attempts import attempt
 
 from .conftest import trusted_url
-from .sockets import read_to_end, websocket
+from .sockets import peer_from, read_to_end, websocket
 from .strangers import PROTOCOL_ERROR
 from .support import (
     ABORT,
@@ -85,7 +86,7 @@ def _serves_on(node: CrossbarNode) -> Iterator[None]:
 
 def at(node: CrossbarNode, path: str, source: str = ANYONE) -> RawPeer:
     """Return a connection to a path of the node's."""
-    return RawPeer(node.url.replace("http:", "ws:") + path, source=source)
+    return peer_from(source, node.url.replace("http:", "ws:") + path)
 
 
 def code_of(peer: RawPeer) -> int | None:
@@ -161,6 +162,21 @@ def test_raw_socket_that_does_not_join_is_cut_off(node: CrossbarNode, sent: byte
     with socket.create_connection(("127.0.0.1", port), timeout=LIMIT) as connection:
         connection.sendall(sent)
         assert read_to_end(connection) in (b"", b"\x7f\xf1\0\0")
+
+
+def test_service_may_take_its_time(node: CrossbarNode) -> None:
+    """A container connects, and imports its application before it says anything."""
+    with socket.socket(socket.AF_UNIX) as service:
+        service.settimeout(LIMIT)
+        service.connect(str(node.directory / "router.sock"))
+        assert code_of(at(node, "ws")) == POLICY
+        service.sendall(b"\x7f\xf3\0\0")
+        assert service.recv(4) == b"\x7f\xf3\0\0"
+        assert code_of(at(node, "ws")) == POLICY
+        hello = cbor2.dumps([HELLO, "realm1", ROLES])
+        service.sendall(len(hello).to_bytes(4) + hello)
+        length = int.from_bytes(service.recv(4))
+        assert cbor2.loads(service.recv(length))[0] == WELCOME
 
 
 @attempt("sessions", "a peer that ignores the close", "it is dropped")
