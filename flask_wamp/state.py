@@ -95,7 +95,7 @@ class State:
         self.default_options = Options(timeout=config.timeout)
         self.slot = LinkSlot()
         self.client = Client(self)
-        self.callers = Callers(self._ask)
+        self.callers = Callers(self._ask_if_linked)
         self.dispatcher = Dispatcher(app, registry, self.callers)
         self._make_link = make_link
 
@@ -103,10 +103,12 @@ class State:
         """Return the link, which is started here where there is none yet."""
         return self.slot.get(lambda: self._make_link(self))
 
-    def _ask(self, uri: str, args: list[Any]) -> Any:
-        """Call a procedure of the router's process; None where this process has no link."""
-        link = self.slot.link
-        return None if link is None else link.call(uri, args, {}, _OF_QUESTIONS)
+    def ask(self, uri: str, args: list[Any]) -> Any:
+        """Call a procedure of the router's process, which has the answer at hand."""
+        return self.link().call(uri, args, {}, _OF_QUESTIONS)
+
+    def _ask_if_linked(self, uri: str, args: list[Any]) -> Any:
+        return None if self.slot.link is None else self.ask(uri, args)
 
 
 def state_of(app: Flask) -> State:

@@ -28,6 +28,9 @@ class Registry:
     subscriptions: list[Subscription] = field(default_factory=list)
     on_join: list[Callable[..., Any]] = field(default_factory=list)
     on_leave: list[Callable[..., Any]] = field(default_factory=list)
+    authenticator: Callable[..., Any] | None = None
+    authenticator_takes_handshake: bool = False
+    credentials: dict[str, Callable[..., Any]] = field(default_factory=dict)
     _prefixes: set[str] = field(default_factory=set)
     _errors: dict[str, type[Exception]] = field(default_factory=dict)
     _served_by: str | None = None
@@ -126,14 +129,43 @@ class Registry:
         name = "on_join" if joins else "on_leave"
         if not callable(function):
             raise DeclarationError(f"@wamp.{name} stands on a function, not on {function!r}")
-        try:
-            inspect.signature(function).bind(None)
-        except TypeError:
+        if not _takes(function, None):
             raise DeclarationError(
                 f"@wamp.{name}: {describe(function)} takes one argument, the session: "
                 f"def {getattr(function, '__name__', name)}(session)"
-            ) from None
+            )
         (self.on_join if joins else self.on_leave).append(function)
+
+    def set_authenticator(self, function: Callable[..., Any]) -> None:
+        """Declare *function* to say who a page is.
+
+        :raises DeclarationError: it takes more than the handshake, or there is one already.
+        """
+        if not callable(function):
+            raise DeclarationError(f"@wamp.authenticate stands on a function, not on {function!r}")
+        self._refuse_second("authenticate", self.authenticator, function)
+        takes = _takes(function, None)
+        if not takes and not _takes(function):
+            raise DeclarationError(
+                f"@wamp.authenticate: {describe(function)} takes no argument, or the handshake"
+            )
+        self.authenticator, self.authenticator_takes_handshake = function, takes
+
+    def set_credentials(self, method: str, function: Callable[..., Any]) -> None:
+        """Declare *function* to know the credentials of an authentication method.
+
+        :raises DeclarationError: it does not take one argument, or there is one already.
+        """
+        decorator = f"credentials({method!r})"
+        if not callable(function):
+            raise DeclarationError(f"@wamp.{decorator} stands on a function, not on {function!r}")
+        self._refuse_second(decorator, self.credentials.get(method), function)
+        if not _takes(function, None):
+            what = "the certificate" if method == "tls" else "the authid"
+            raise DeclarationError(
+                f"@wamp.{decorator}: {describe(function)} takes one argument, {what}"
+            )
+        self.credentials[method] = function
 
     def add_error(self, exception: type[Exception], uri: str) -> None:
         """Let *exception* travel under *uri*, with the arguments that it was made with.
@@ -186,12 +218,30 @@ class Registry:
         """Refuse procedures and subscriptions from now on, because *method* has served them."""
         self._served_by = method
 
+    def _refuse_second(
+        self, decorator: str, first: Callable[..., Any] | None, second: Callable[..., Any]
+    ) -> None:
+        if first is not None:
+            raise DeclarationError(
+                f"@wamp.{decorator} stands on {describe(first)} already: take it off there, or off "
+                f"{describe(second)}"
+            )
+
     def _refuse_late(self, what: str, method: str) -> None:
         if self._served_by is not None:
             raise SetupError(
                 f"{what} was declared after {self._served_by} had served the declarations: "
                 f"import the module that declares it before, or use wamp.{method}()"
             )
+
+
+def _takes(function: Callable[..., Any], *args: Any) -> bool:
+    """Tell whether *function* can be called with *args*."""
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError:
+        return False
+    return True
 
 
 def _refusal(decorator: str, uri: object, target: Any, reason: str) -> DeclarationError:

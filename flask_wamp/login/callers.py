@@ -18,19 +18,18 @@ from ..errors import (
     WAMPError,
 )
 from .handshake import KEPT, Handshake
+from .names import TRUSTED
 
 #: The procedure of the router's process that tells; takes a session id.
 HANDSHAKE: Final = "flask_wamp.login.handshake"
 #: Roles of services, which have no handshake: this node's, and the router's own.
-SERVICES: Final = frozenset({"backend", "trusted"})
+SERVICES: Final = frozenset({"backend", TRUSTED})
 #: Sessions that a process remembers.
 REMEMBERED: Final = 1000
 #: Seconds for which a router is not asked again that does not tell.
 SILENCE: Final = 60.0
 #: How a session that says who it is by its page's cookies has come in.
 COOKIE: Final = "cookie"
-#: The role of who has not logged in.
-VISITOR: Final = "anonymous"
 
 _SILENT: Final = (NO_SUCH_PROCEDURE, NOT_AUTHORIZED, AUTHORIZATION_FAILED)
 

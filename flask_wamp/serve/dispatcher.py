@@ -143,8 +143,8 @@ class Dispatcher:
                 endpoint = Endpoint(self._app, subscription.function, self._validator(subscription))
                 self._handlers[subscription] = endpoint
             with self._app.app_context():
-                args, kwargs = endpoint.fit(args, kwargs)
-                endpoint.function(*args, **kwargs)
+                payload, keywords = endpoint.fit(args, kwargs)
+                endpoint.function(*payload, **keywords)
         except Exception as error:  # noqa: BLE001
             # The publisher is gone, so the log is all that can be told; the next event is handled.
             log_handler_error(self._app, subscription, event, error)
@@ -182,10 +182,10 @@ class Dispatcher:
 
         if endpoint.route is not None:
             return self._pipeline.run(endpoint, peer, args, kwargs, complete)
-        args, kwargs = endpoint.fit(args, kwargs)
+        fit = endpoint.fit(args, kwargs)
         with self._context(endpoint, peer):
             visit = endpoint.entrance.visit()
-            value = visit.run(endpoint.function, args, kwargs)
+            value = visit.run(endpoint.function, *fit)
             return complete(plain_value(value, lambda place: is_denial(self._app, visit, place)))
 
     @contextmanager

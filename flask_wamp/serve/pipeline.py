@@ -103,7 +103,8 @@ class CallPipeline:
                         validator.validate_bound(bound)
                     except ArgumentErrors as error:
                         raise invalid_arguments(error) from None
-                return visit.run(route.function, bound.args, bound.kwargs)
+                fit = arguments.by_name(bound.args, bound.kwargs)
+                return visit.run(route.function, *fit)
 
             return self._dispatch(view, visit, complete)
 
