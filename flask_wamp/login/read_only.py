@@ -20,6 +20,17 @@ FLASK_LOGIN: Final = "flask_login.login_manager"
 #: Where Flask keeps what the next page is to show; a call shows no page.
 FLASHES: Final = "_flashes"
 _REFUSES: Final = "_wamp_refuses"
+#: Methods by which a session is changed.
+_CHANGING: Final = (
+    "__setitem__",
+    "__delitem__",
+    "__ior__",
+    "clear",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+)
 #: Attributes by which a session is changed as well.
 _CHANGED: Final = frozenset({"modified", "permanent"})
 
@@ -88,6 +99,5 @@ def _read_only_class(kind: type[Any], null: type[Any]) -> type[Any]:
             _refuse_inside(self)
         set_plainly(self, name, value)
 
-    names = ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault")
-    checked: dict[str, Any] = {name: _checked(kind, name) for name in (*names, "update")}
+    checked = {name: _checked(kind, name) for name in _CHANGING if hasattr(kind, name)}
     return type(kind.__name__, (null, kind), {"__setattr__": set_attribute, **checked})

@@ -26,7 +26,7 @@ class Endpoint:
         self.route = route
         self.arguments = Arguments(function)
         self.validator = validator
-        self.entrance = Entrance(function if route is None else route.function)
+        self.entrance = Entrance(function if route is None else route.view)
         self.function = app.ensure_sync(function)
         self._by_name = wants_names(function)
 
