@@ -24,7 +24,10 @@ def is_denial(app: Flask, visit: Visit, location: str | None) -> bool:
 
 def leads_to_login(app: Flask, location: str | None) -> bool:
     """Tell whether *location* is where users of *app* log in."""
-    path = unquote(urlsplit(location or "").path)
+    try:
+        path = unquote(urlsplit(location or "").path)
+    except ValueError:
+        return False
     try:
         endpoint, _values = app.url_map.bind("localhost").match(path, "GET")
     except HTTPException:

@@ -1,5 +1,6 @@
 """Who called: what a process asks the router's, remembers, and makes of failures."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -95,8 +96,8 @@ def test_callers_at_a_router_that_does_not_tell_are_not_asked_for_again(
     # For a while: the next session, or a minute later.
     callers.renew("backend")
     callers.of(call_of(4))
-    now = module.time.monotonic() + module.SILENCE
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    now = time.monotonic() + module.SILENCE
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     callers.of(call_of(5))
     assert process.asked == [1, 4, 5]
 
@@ -145,7 +146,12 @@ def test_callers_are_forgotten_with_the_session_and_when_there_are_many(
 
 def test_callers_answer_of_before_a_new_session_is_dropped() -> None:
     process = Process(told())
-    callers = Callers(lambda uri, args: (callers.renew("backend"), process(uri, args))[1])
+
+    def ask(uri: str, args: list[Any]) -> Any:
+        callers.renew("backend")
+        return process(uri, args)
+
+    callers = Callers(ask)
     callers.of(call_of())
     callers.of(call_of())
     assert process.asked == [5, 5]
