@@ -32,6 +32,7 @@ PROJECT_NODE = (
 )
 #: but for the files whose nodes are theirs alone.
 OWN_NODES = (
+    "tests/node/test_guard_logins.py",
     "tests/node/test_history.py",
     "tests/node/test_lifecycle.py",
     "tests/node/test_starting.py",

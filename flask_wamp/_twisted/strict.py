@@ -57,6 +57,8 @@ def checked(raw: Any) -> Any:
 
     :raises Unfit: it cannot travel, and nobody waits for an answer.
     """
+    if _claims_forwarders(raw):
+        raise Unfit("a HELLO with forward_for, which is for routers")
     try:
         check(raw)
     except Unfit as error:
@@ -73,6 +75,13 @@ def check(raw: Any) -> None:
     :raises Unfit: something in it not every serializer can carry.
     """
     check_plain(raw, MESSAGE_DEPTH)
+
+
+def _claims_forwarders(raw: Any) -> bool:
+    """Tell whether *raw* is a HELLO that names others: Autobahn passes over it, and so nobody sees."""
+    if type(raw) is not list or len(raw) < 3 or raw[0] != message.Hello.MESSAGE_TYPE:
+        return False
+    return isinstance(raw[2], dict) and "forward_for" in raw[2]
 
 
 def _instead(raw: Any, reason: str) -> list[Any] | None:

@@ -6,7 +6,11 @@ from autobahn.wamp import message
 from twisted.internet.defer import inlineCallbacks
 
 from .._twisted.engine.readers import guard_router
+from .._twisted.engine.router_sessions import lacking_in, router_of
+from .authentication import Authentication
 from .flow_host import FlowHost
+from .guarding import JOIN_WITHIN, Guard, guard_peers
+from .hosted import Host
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets
@@ -16,8 +20,12 @@ from .stopping import cut_off_later, let_views_respond
 class WebSession(AppSession):
     """Lets the views of the WSGI application call and publish; for the router that hosts it.
 
-    It also says when the node is ready, and keeps the backend's Unix sockets to the node's user.
+    It also knows who the sessions are that log in, says when the node is ready, keeps the backend's
+    Unix sockets to the node's user, and has the process guard the sessions of its peers: ``"extra":
+    {"join_within": 5}`` in the component's configuration is how many seconds a peer has from opening
+    its transport until it has joined.
 
+    :ivar guard: tells who joins and leaves, and is told who is a service and where a peer is.
     :cvar awaited: procedures of other services that the node is not ready without.
     """
 
@@ -28,15 +36,26 @@ class WebSession(AppSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         guard_router()
-        self._flow = FlowHost(self)
-        if "cbdir" in self._extra:
-            close_directory(self._extra["cbdir"])
+        self.guard: Guard | None = self._guarded()
+        directory = self._extra.get("cbdir")
+        if directory is not None:
+            close_directory(directory)
+        self._hosts: list[Host] = [FlowHost(self)]
+        if self._state is not None and self.guard is not None:
+            self._hosts.append(
+                Authentication(self, self._state, self._queue, directory, self.guard)
+            )
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
         """Be the application's link, and wait for its procedures in the background."""
+        missing = lacking_in(router_of(self))
+        if missing:
+            self.fail(f"Crossbar.io's router has no {', '.join(missing)}: peers cannot be guarded")
+            return
         self._link.attach(self)
-        yield self._flow.register()
+        for host in self._hosts:
+            yield host.register()
         self.tell_joined()
         if self._state is not None:
             own = self._state.registry.resolved(self._state.config.uri_prefix)
@@ -44,14 +63,25 @@ class WebSession(AppSession):
             yield readiness.watch()
 
     def onMessage(self, msg: Any) -> None:
-        """Answer what callees ask about the flow of their results."""
-        if type(msg) is not message.Invocation or not self._flow.answer(msg):
+        """Answer what callees ask about the flow of their results, and who logs in."""
+        if type(msg) is not message.Invocation or not any(host.answer(msg) for host in self._hosts):
             super().onMessage(msg)
 
     def before_ready(self) -> None:
         """The listeners are there, and the page is announced next."""
         let_views_respond(self._reactor)
         close_unix_sockets(self._reactor)
+
+    def _guarded(self) -> Guard | None:
+        seconds = self._extra.get("join_within", JOIN_WITHIN)
+        if type(seconds) not in (int, float) or not 0 < seconds <= 3600:
+            self.fail(f'"extra": {{"join_within": {seconds!r}}}: give seconds, as in 5')
+            return None
+        try:
+            return guard_peers(self._reactor, seconds)
+        except RuntimeError as error:
+            self.fail("the sessions of peers cannot be guarded", error)
+            return None
 
     def _release(self) -> None:
         super()._release()

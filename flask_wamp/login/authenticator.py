@@ -18,6 +18,8 @@ from .names import VISITOR, problem_of_authid, problem_of_role, random_authid
 LOGIN_KEY: Final = "_wamp_login"
 #: What a logged-in user is, where the application says nothing else.
 USER: Final = "user"
+#: What is no content of a session.
+_NOTHING: Final = frozenset({"_permanent"})
 _LOGIN: Final = re.compile(r"([0-9]{1,15})\.[A-Za-z0-9_-]{8,128}", re.ASCII)
 
 
@@ -63,8 +65,10 @@ class Authenticator:
         """
         try:
             with entered(self._app, handshake, guarded=True):
-                authrole, authid = _person(self._answer(handshake))
-                login = login_of_session() if authrole != VISITOR and session else None
+                authrole, authid = person_of(self._answer(handshake))
+                login = None
+                if authrole != VISITOR and session.keys() - _NOTHING:
+                    login = login_of_session()
         except (Unauthorized, Forbidden, ApplicationError) as error:
             raise Refused(f"the application refuses with {type(error).__name__}") from None
         except HTTPException as error:
@@ -104,7 +108,7 @@ def login_of_session() -> tuple[str, int]:
     return found[0], int(found[1])
 
 
-def _person(answer: Any) -> tuple[str, str]:
+def person_of(answer: Any) -> tuple[str, str]:
     """Return role and authid of what an authenticator has returned.
 
     :raises Refused: it returned None or False.

@@ -28,10 +28,12 @@ class Principal:
     """A role, and what a router needs to challenge somebody for it.
 
     :ivar answer: keys of a dynamic authenticator's answer; never shown.
+    :ivar is_known: False where it is made up.
     """
 
     authrole: str
     answer: dict[str, Any] = field(repr=False)
+    is_known: bool = True
 
 
 class Challenges:
@@ -76,7 +78,7 @@ class Challenges:
         if "salt" in answer:
             salt = hmac.new(self._key, authid.encode("utf-8", "replace"), hashlib.sha256)
             answer["salt"] = (salt.hexdigest() * 8)[: len(answer["salt"])]
-        return Principal(last.authrole, answer)
+        return Principal(last.authrole, answer, is_known=False)
 
 
 def _wampcra(given: Mapping[str, Any], _public_key: Any) -> dict[str, Any]:

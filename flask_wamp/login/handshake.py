@@ -73,6 +73,15 @@ class Handshake:
             kept.pop("HTTP_COOKIE", None)
         return cls(kept)
 
+    def without_cookies(self) -> Self:
+        """Return the handshake with nothing in it that a browser sends along by itself."""
+        kept = {
+            key: value
+            for key, value in self.environ.items()
+            if key not in ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
+        }
+        return type(self)(kept)
+
     def request_environ(self, **other: Any) -> dict[str, Any]:
         """Return a whole WSGI environ, of a GET without a body.
 

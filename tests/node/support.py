@@ -464,10 +464,11 @@ def connected(url: str, *, serializer: str = "json") -> Iterator[Peer]:
         peer.close()
 
 
-def connect_factory(factory: Any) -> None:
-    """Connect a WebSocket client factory to its address."""
+def connect_factory(factory: Any, source: str | None = None) -> None:
+    """Connect a WebSocket client factory to its address, from *source* where that is given."""
     reactor = running_reactor()
-    endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port)
+    bound = None if source is None else (source, 0)
+    endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port, bindAddress=bound)
     on_reactor(lambda: endpoint.connect(factory))
 
 
@@ -515,9 +516,17 @@ class RawPeer:
     """A client that sends and receives WAMP messages as lists.
 
     :param origin: the ``Origin`` header of the handshake; None sends none.
+    :param source: the address that it connects from, ``"127.0.0.2"``.
     """
 
-    def __init__(self, url: str, *, origin: str | None = None, serializer: str = "json") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        origin: str | None = None,
+        serializer: str = "json",
+        source: str | None = None,
+    ) -> None:
         self._serializer = RAW_SERIALIZERS[serializer]
         self.opened: Future[Any] = Future()
         self.closed: Future[tuple[int | None, str | None]] = Future()
@@ -528,7 +537,7 @@ class RawPeer:
         factory.protocol = _RawProtocol
         factory.noisy = False
         factory.peer = self
-        connect_factory(factory)
+        connect_factory(factory, source)
         self._protocol = self.opened.result(LIMIT)
 
     def join(self) -> int:

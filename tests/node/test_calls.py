@@ -207,14 +207,16 @@ def test_results_of_a_route_are_the_same_both_ways(
 @pytest.mark.parametrize("spoofed", [False, True])
 def test_identity_of_a_caller_is_the_routers_word(peers_node: CrossbarNode, spoofed: bool) -> None:
     options: dict[str, Any] = {}
+    url, role = peers_node.ws_url, "anonymous"
     if spoofed:
-        options["forward_for"] = [{"session": 1, "authid": "root", "authrole": "backend"}]
-    peer_url = peers_node.ws_url
-    with raw_peer(peer_url) as peer:
+        # A browser's connection would end (test_guard_messages.py); a service may be a router.
+        options["forward_for"] = [{"session": 1, "authid": "root", "authrole": "admin"}]
+        url, role = trusted_url(peers_node), "backend"
+    with raw_peer(url) as peer:
         answer = peer.request([CALL, 1, options, "com.test.who", [], {}])
         assert answer[0] == RESULT
         seen = answer[3][0]
-    assert seen["authrole"] == "anonymous"
+    assert seen["authrole"] == role
     assert seen["uri"] == "com.test.who"
     assert seen["caller"] != 1
     assert seen["authid"] != "root"

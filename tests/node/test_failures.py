@@ -62,6 +62,13 @@ CASES: Mapping[str, tuple[str, ...]] = {
         "cannot load the Flask application 'tests.node.apps.not_there:app'",
         "No module named 'tests.node.apps.not_there'",
     ),
+    "an engine that lacks what guarding sessions needs": (
+        "UnguardedWeb: the sessions of peers cannot be guarded",
+        "Crossbar.io has no Dealer._remove_invoke_request",
+    ),
+    "a web component whose patience is no number": (
+        """LoneWeb: "extra": {"join_within": 'soon'}: give seconds, as in 5""",
+    ),
 }
 
 
@@ -71,12 +78,16 @@ def ended(
 ) -> Mapping[str, tuple[int, str]]:
     """Start a node for each case, a few at once, and give each one's exit code and log."""
     router = str(crossbar_node.directory / "router.sock")
+    impatient = with_web("LoneWeb")
+    impatient["workers"][0]["components"][0]["extra"] = {"join_within": "soon"}
     configs = [
         views_alone("BrokenViews", router),
         # The web side has a peer for each of its procedures here, and is not ready all the same.
         with_web("TwinWeb", "Views", "Twin"),
         views_alone("Views", "nowhere.sock"),
         with_web("MissingWeb"),
+        with_web("UnguardedWeb"),
+        impatient,
     ]
 
     def run(config: dict[str, Any]) -> tuple[int, str]:

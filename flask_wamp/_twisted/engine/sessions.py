@@ -3,11 +3,16 @@
 Autobahn 26.10.2, ``autobahn/wamp/protocol.py``, class ``ApplicationSession``: whether there is a
 transport or a session (``_transport``, ``_session_id``), the next request id (``_request_id_gen``),
 which requests are Autobahn's own (``_call_reqs``, ``_publish_reqs``) and what it has registered and
-subscribed (``_registrations``, ``_subscriptions``) have no public names. They can be left alone
+subscribed (``_registrations``, ``_subscriptions``) have no public names. Nor has what it says that it
+can do (``_session_roles``): a Crossbar.io 26.10.1 router sends a callee that can be canceled an
+interrupt when its caller leaves, and fails with one that is in memory
+(``crossbar/router/session.py``, ``RouterApplicationSession.send``), so that the caller's session
+stays for ever; ``tests/twisted/crossbar/test_hosted.py`` tells when it does not any more. They can be left alone
 once Autobahn hands payload on apart from its own keyword arguments, so that no message has to be
 taken before it; ``tests/twisted/test_session.py`` tells where a name has changed.
 """
 
+import copy
 from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
@@ -46,6 +51,12 @@ class EngineSession(ApplicationSession):
     def is_request_of_autobahn(self, request: int) -> bool:
         """Tell whether a call or publish was sent by Autobahn's own methods."""
         return request in self._call_reqs or request in self._publish_reqs
+
+    def take_no_interrupts(self) -> None:
+        """Say that calls which this session answers cannot be canceled; before it joins."""
+        callee = copy.copy(self._session_roles["callee"])
+        callee.call_canceling = False  # type: ignore[attr-defined]
+        self._session_roles = {**self._session_roles, "callee": callee}
 
     def drop_registration(self, number: int) -> None:
         """Forget a registration that the router has taken away."""

@@ -104,7 +104,7 @@ def node() -> Node:
     node = Node()
     registered: list[Any] = []
     node.host.register().addBoth(registered.append)
-    assert registered == [None]
+    assert registered == [True]
     node.sessions[7] = Peer(TCP())
     return node
 
@@ -130,7 +130,7 @@ def test_flow_host_where_another_component_has_it() -> None:
     node.refused = (FLOW + "check",)
     registered: list[Any] = []
     node.host.register().addBoth(registered.append)
-    assert registered == [None]
+    assert registered == [False]
     assert node.registrations == {}
     assert not node.host.answer(message.Invocation(1, 1))
 
