@@ -1,6 +1,5 @@
 """A page's call as a request of its own: cookies, address, browser, and a session to read."""
 
-import operator
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -118,7 +117,7 @@ WRITES = {
     "clear": lambda: session.clear(),  # noqa: PLW0108
     "update": lambda: session.update(n=9),
     "setdefault": lambda: session.setdefault("m", 9),
-    "merged": lambda: operator.ior(session, {"n": 9}),
+    "merged": lambda: session.__class__.__ior__(session, {"n": 9}),  # type: ignore[attr-defined]
     "flash": lambda: flash("hello"),
     "permanent": lambda: setattr(session, "permanent", True),
     "modified": lambda: setattr(session, "modified", True),
