@@ -28,8 +28,6 @@ SERVICES: Final = frozenset({"backend", TRUSTED})
 REMEMBERED: Final = 1000
 #: Seconds for which a router is not asked again that does not tell.
 SILENCE: Final = 60.0
-#: How a session that says who it is by its page's cookies has come in.
-COOKIE: Final = "cookie"
 
 _SILENT: Final = (NO_SUCH_PROCEDURE, NOT_AUTHORIZED, AUTHORIZATION_FAILED)
 
@@ -38,8 +36,8 @@ _SILENT: Final = (NO_SUCH_PROCEDURE, NOT_AUTHORIZED, AUTHORIZATION_FAILED)
 class Peer:
     """A session that the application's own authentication has let in.
 
-    :ivar method: how: :data:`COOKIE`, where cookies count and whoever sends none is a visitor, or
-        by what else, ``"ticket"`` say, where they do not.
+    :ivar method: how: ``"cookie"``, where whoever sends none is a visitor, or by what else,
+        ``"ticket"`` say, where cookies do not count.
     """
 
     handshake: Handshake

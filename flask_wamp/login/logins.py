@@ -75,7 +75,7 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     if not is_used:
         return response
     if _has_content(session):
-        if present is None or ended or another:
+        if present is None or (another and present == login):
             session[LOGIN_KEY] = f"{time.time_ns() // 10**6}.{secrets.token_urlsafe(24)}"
     elif present is not None:
         del session[LOGIN_KEY]

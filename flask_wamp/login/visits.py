@@ -6,7 +6,8 @@ from flask import Flask, session
 from flask.ctx import RequestContext
 
 from ..context import METHOD
-from .callers import COOKIE, Peer
+from .callers import Peer
+from .door import COOKIE
 from .names import VISITOR
 
 #: What a call has of its session's handshake; the host is what the view's route says.

@@ -1,29 +1,30 @@
 """The pages of a test: whose sessions they have, as a node's router process would know it."""
 
 import copy
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, session
+from flask import Flask
 from flask.testing import EnvironBuilder, FlaskClient
 
 from ..context import Invocation
 from ..declare.registry import Registry
 from ..errors import INVALID_ARGUMENT, NOT_AUTHORIZED, NotConnected, RemoteError
-from ..login.authenticator import LOGIN_KEY, Authenticator
-from ..login.callers import COOKIE, Peer
-from ..login.entering import entered
+from ..login.authenticator import Authenticator
+from ..login.callers import Peer
+from ..login.door import COOKIE
+from ..login.entering import Refused
 from ..login.handshake import KEPT, Handshake
 from ..login.logins import END
-from ..login.names import VISITOR
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page that has opened a session.
 
-    :ivar login: the id of the login in its Flask session, where that has one.
+    :ivar login: the id of the login in its Flask session; None for visitors.
     """
 
     peer: Peer
@@ -39,6 +40,7 @@ class Pages:
         self._pages: dict[int, Page] = {}
         self._ended: set[int] = set()
         self._revoked: set[str] = set()
+        self._revoked_at: dict[str, int] = {}
 
     def let_in(self, http: FlaskClient) -> Page:
         """Return the page that a test client of Flask's has open.
@@ -46,15 +48,16 @@ class Pages:
         :raises NotAuthorized: the application does not let it in.
         """
         handshake = handshake_of(self._app, http)
-        person = self._authenticator.decide(handshake)
-        if person is None:
+        try:
+            accepted = self._authenticator.accept(handshake)
+        except Refused as refusal:
+            raise _refusal() from refusal
+        authid, login = accepted.authid, accepted.login
+        if login is not None and (
+            login in self._revoked or accepted.made <= self._revoked_at.get(authid, 0)
+        ):
             raise _refusal()
-        authrole, authid = person
-        with entered(self._app, handshake, guarded=False):
-            login = session.get(LOGIN_KEY)
-        if authrole != VISITOR and (login is None or login in self._revoked):
-            raise _refusal()
-        return Page(Peer(handshake, COOKIE, authid, authrole), login)
+        return Page(Peer(handshake, COOKIE, authid, accepted.authrole), login)
 
     def add(self, number: int, page: Page) -> None:
         """A page has opened the session *number*."""
@@ -84,10 +87,10 @@ class Pages:
         if "login" in whom:
             self._revoked.add(whom["login"])
             return self._end(lambda page: page.login == whom["login"])
-        of_authid = [page for page in self._pages.values() if page.peer.authid == whom["authid"]]
+        authid = whom["authid"]
         if whom.get("revoke", True):
-            self._revoked |= {page.login for page in of_authid if page.login is not None}
-        return self._end(lambda page: page in of_authid)
+            self._revoked_at[authid] = _now()
+        return self._end(lambda page: page.peer.authid == authid)
 
     def _end(self, is_meant: Callable[[Page], bool]) -> int:
         meant = {number for number, page in self._open() if is_meant(page)}
@@ -111,6 +114,14 @@ def handshake_of(app: Flask, http: FlaskClient) -> Handshake:
     probe.application = _no_application
     probe.run_wsgi_app(environ)
     return Handshake({key: str(environ[key]) for key in KEPT if key in environ})
+
+
+def _now() -> int:
+    """Return the time in Unix milliseconds, once it is over: who logs in next, does so later."""
+    now = time.time_ns() // 10**6
+    while time.time_ns() // 10**6 == now:
+        time.sleep(0.0002)
+    return now
 
 
 def _no_application(_environ: Any, start_response: Any) -> list[bytes]:

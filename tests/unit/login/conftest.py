@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_wamp.login.callers import COOKIE, Peer
+from flask_wamp.login.callers import Peer
+from flask_wamp.login.door import COOKIE
 from flask_wamp.login.handshake import Handshake
 from flask_wamp.memory.pages import handshake_of
 
