@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
 
 from .logins import CALLS, DYNAMIC, METHODS, REFUSED, Member, Person, member
-from .support import APPS, LIMIT, CallError, node_config
+from .support import APPS, LIMIT, node_config
 
 pytestmark = pytest.mark.node
 
@@ -64,7 +65,7 @@ def reader(node: CrossbarNode) -> Reader:
 
 def error_of(page: Member, uri: str, *args: Any, **kwargs: Any) -> Any:
     """Return the error that answers a call."""
-    with pytest.raises(CallError) as raised:
+    with pytest.raises(ApplicationError) as raised:
         page.call(uri, *args, **kwargs)
     return raised.value
 
