@@ -23,6 +23,7 @@ EXPORTED = {
     "NotConnected",
     "OptionError",
     "PayloadError",
+    "ReadOnlySession",
     "PendingCall",
     "RegistrationFailed",
     "RemoteError",
