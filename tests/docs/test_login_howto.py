@@ -16,7 +16,7 @@ from flask_wamp.login.authenticator import Authenticator
 from flask_wamp.node import CrossbarNode
 from flask_wamp.state import state_of
 from tests.node.logins import REFUSED, Member, Person, member
-from tests.node.support import LIMIT, connected, node_config
+from tests.node.support import LIMIT, node_config
 
 from .conftest import BLOCK, ROOT
 
@@ -130,13 +130,3 @@ def test_login_of_the_tutorial(project: Path, monkeypatch: pytest.MonkeyPatch) -
     decided = authenticator.decide(page.without_cookies())
     assert decided is not None
     assert decided[0] == "anonymous"
-
-
-@pytest.mark.node
-def test_command(node: CrossbarNode, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = imported(project, "club", monkeypatch).app
-    app.config["WAMP_URL"] = node.backend_url
-    with connected(f"ws://127.0.0.1:{node.port}/trusted") as service:
-        assert service.call("flask_wamp.login.end", {"authid": "bob", "revoke": False}) == 0
-    assert app.test_cli_runner().invoke(args=["elect"]).exit_code == 0
-    app.extensions["wamp"].slot.link.close()
