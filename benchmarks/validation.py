@@ -4,7 +4,7 @@ from collections.abc import Callable
 from timeit import repeat
 from typing import Any
 
-from flask_wamp.serve.dispatcher import Endpoint
+from flask_wamp.serve.endpoints import Endpoint
 from flask_wamp.serve.validation import validator_of
 
 from .app import add, add_checked, add_pair, app

@@ -20,6 +20,7 @@ from .errors import NotAuthorized as NotAuthorized
 from .errors import NotConnected as NotConnected
 from .errors import OptionError as OptionError
 from .errors import PayloadError as PayloadError
+from .errors import ReadOnlySession as ReadOnlySession
 from .errors import RegistrationFailed as RegistrationFailed
 from .errors import RemoteError as RemoteError
 from .errors import SetupError as SetupError

@@ -9,6 +9,7 @@
     ├── SetupError (RuntimeError)       no extension, no app, or a step out of order
     ├── BlockingCallError (RuntimeError) a blocking call from the reactor thread
     ├── PayloadError (TypeError)        a value that no serializer can carry
+    ├── ReadOnlySession (RuntimeError)  a view changed the Flask session in a call
     ├── ApplicationError                raised in a view, it answers the call under its URI
     ├── TooManyCalls                    no thread is left for a view to wait in
     ├── StreamOverflow                  results of a stream came faster than they were taken
@@ -69,6 +70,10 @@ class BlockingCallError(WAMPError, RuntimeError):
 
 class PayloadError(WAMPError, TypeError):
     """A value cannot travel; the text names its type and where it stands."""
+
+
+class ReadOnlySession(WAMPError, RuntimeError):
+    """A view changed the Flask session in a call, where no cookie can be set."""
 
 
 class RegistrationFailed(WAMPError):

@@ -23,6 +23,7 @@ from .declare.namespace import Namespace, Namespaces
 from .declare.registry import Registry
 from .errors import SetupError
 from .logging_in import Logins
+from .login import logins
 from .serve import typed_views
 from .serve.responses import let_views_return_results
 from .servers import serving
@@ -30,6 +31,8 @@ from .signals import SessionInfo
 from .state import State, state_of
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
     from .memory.client import WampTestClient
 
 W = TypeVar("W", bound=Callable[[SessionInfo], Any])
@@ -76,6 +79,7 @@ class WAMP(Logins, Namespaces):
         let_views_return_results(app)
         outbox.init_app(app)
         typed_views.init_app(app, self._registry)
+        logins.init_app(app, state.ask)
         if config.serve:
             serving.init_app(state)
         self._apps.add(app)
@@ -218,6 +222,7 @@ class WAMP(Logins, Namespaces):
         authid: str | None = "tester",
         authrole: str | None = "backend",
         session: int | None = None,
+        http: "FlaskClient | None" = None,
         propagate: bool | None = None,
         deliver: bool = True,
     ) -> "WampTestClient":
@@ -234,6 +239,7 @@ class WAMP(Logins, Namespaces):
             authid=authid,
             authrole=authrole,
             session=session,
+            http=http,
             propagate=propagate,
             deliver=deliver,
         )
@@ -242,10 +248,7 @@ class WAMP(Logins, Namespaces):
         declaration(self._registry)
 
     def _add(
-        self,
-        state: State,
-        declare: Callable[[], Procedure | Subscription],
-        timeout: float | None,
+        self, state: State, declare: Callable[[], Procedure | Subscription], timeout: float | None
     ) -> Handle:
         """Declare, and serve at once where the declarations of *state* are served."""
         registry = self._registry

@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 
@@ -13,7 +14,11 @@ from .call.options import Options
 from .config import WampConfig
 from .declare.registry import Registry
 from .errors import SetupError
+from .login.callers import Callers
 from .serve.dispatcher import Dispatcher
+
+#: The router's process has the answer at hand; who waits for it are a page and a thread.
+_OF_QUESTIONS = Options(timeout=3.0)
 
 
 class LinkSlot:
@@ -90,12 +95,20 @@ class State:
         self.default_options = Options(timeout=config.timeout)
         self.slot = LinkSlot()
         self.client = Client(self)
-        self.dispatcher = Dispatcher(app, registry)
+        self.callers = Callers(self._ask_if_linked)
+        self.dispatcher = Dispatcher(app, registry, self.callers)
         self._make_link = make_link
 
     def link(self) -> Link:
         """Return the link, which is started here where there is none yet."""
         return self.slot.get(lambda: self._make_link(self))
+
+    def ask(self, uri: str, args: list[Any]) -> Any:
+        """Call a procedure of the router's process, which has the answer at hand."""
+        return self.link().call(uri, args, {}, _OF_QUESTIONS)
+
+    def _ask_if_linked(self, uri: str, args: list[Any]) -> Any:
+        return None if self.slot.link is None else self.ask(uri, args)
 
 
 def state_of(app: Flask) -> State:

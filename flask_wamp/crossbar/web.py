@@ -1,5 +1,6 @@
 """The session of the process that hosts the WSGI application."""
 
+import sqlite3
 from typing import Any, ClassVar
 
 from autobahn.wamp import message
@@ -10,6 +11,7 @@ from .._twisted.engine.readers import guard_router
 from .._twisted.engine.router_sessions import lacking_in, router_of
 from ..declare.rights import DeclaredRights
 from ..errors import SetupError
+from ..state import State
 from .authentication import Authentication
 from .authorization import Authorization
 from .denials import Denials
@@ -33,6 +35,7 @@ class WebSession(AppSession):
     a peer has from opening its transport until it has joined.
 
     :ivar guard: tells who joins and leaves, and is told who is a service and where a peer is.
+    :ivar authentication: lets sessions in, and asks the application who may do what.
     :cvar awaited: procedures of other services that the node is not ready without.
     """
 
@@ -50,14 +53,10 @@ class WebSession(AppSession):
         if directory is not None:
             close_directory(directory)
         self._hosts: list[Host] = [FlowHost(self)]
+        self.authentication: Authentication | None = None
         self._authorization: Authorization | None = None
         if self._state is not None and self.guard is not None:
-            state = self._state
-            authentication = Authentication(self, state, self._queue, directory, self.guard)
-            self._hosts.append(authentication)
-            rights = DeclaredRights(state.registry, state.config.uri_prefix)
-            denials = Denials(self._warn, self._reactor.seconds)
-            self._authorization = Authorization(rights, authentication.ask, denials)
+            self._authenticate(self._state, self.guard, directory)
 
     def onConnect(self) -> None:
         """Give the realm's roles their rights, before anybody else can join, and join."""
@@ -69,9 +68,6 @@ class WebSession(AppSession):
             self.fail(str(error))
             return
         super().onConnect()
-
-    def _warn(self, text: str) -> None:
-        self.log.warn("flask-wamp: {text}", text=text)  # noqa: G010 - a txaio logger
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
@@ -98,6 +94,23 @@ class WebSession(AppSession):
         """The listeners are there, and the page is announced next."""
         let_views_respond(self._reactor)
         close_unix_sockets(self._reactor)
+
+    def _authenticate(self, state: State, guard: Guard, directory: str | None) -> None:
+        """Say who the sessions are that log in, from now on."""
+        try:
+            host = Authentication(self, state, self._queue, directory, guard)
+        except (OSError, sqlite3.Error) as error:
+            # Nobody could tell whether a login has ended.
+            self.fail(f"what was revoked cannot be kept in {directory}", error)
+        else:
+            self.authentication = host
+            self._hosts.append(host)
+            rights = DeclaredRights(state.registry, state.config.uri_prefix)
+            denials = Denials(self._warn, self._reactor.seconds)
+            self._authorization = Authorization(rights, host.ask, denials)
+
+    def _warn(self, text: str) -> None:
+        self.log.warn("flask-wamp: {text}", text=text)  # noqa: G010 - a txaio logger
 
     def _guarded(self) -> Guard | None:
         seconds = self._extra.get("join_within", JOIN_WITHIN)

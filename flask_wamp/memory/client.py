@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from flask import Flask
+from flask.testing import FlaskClient
 
 from ..call.link import Link
 from ..errors import NotAuthorized, OptionError
@@ -36,6 +37,8 @@ class WampTestClient(Caller):
         service, which may do everything. Any other has the rights that are declared, ``"anonymous"``
         those of a visitor.
     :param session: its session id; by default one is given.
+    :param http: whose page it is, in place of *authid* and *authrole*: the application says who
+        that is, by the cookies that this test client of Flask's has now.
     :param propagate: let defects of views and handlers reach the test as they were raised; by
         default as Flask's test client does, by ``PROPAGATE_EXCEPTIONS`` or ``testing``.
     :param deliver: let events that the application publishes reach its own handlers, as a router
@@ -43,6 +46,7 @@ class WampTestClient(Caller):
     :ivar session: who it is.
     :ivar app_session: who the application is, where its own views call and publish.
     :raises SetupError: the application has no WAMP extension.
+    :raises NotAuthorized: the application does not let the page in.
     """
 
     def __init__(
@@ -52,15 +56,19 @@ class WampTestClient(Caller):
         authid: str | None = "tester",
         authrole: str | None = BACKEND,
         session: int | None = None,
+        http: FlaskClient | None = None,
         propagate: bool | None = None,
         deliver: bool = True,
     ) -> None:
         self._state = state_of(app)
         router = MemoryRouter(self._state)
         own = router.new_session(app.name, BACKEND)
-        super().__init__(
-            Setting(router, propagate=propagate), router.new_session(authid, authrole, session)
+        who = (
+            router.new_session(authid, authrole, session)
+            if http is None
+            else router.open_page(http, session)
         )
+        super().__init__(Setting(router, propagate=propagate), who)
         self._stubs = Stubs(app, self._state.registry, "client.stub")
         self._refusals = Stubs(app, self._state.registry, "client.refuse")
         self._link = MemoryLink(router, self._stubs, self._refusals, own, delivers=deliver)
@@ -98,6 +106,16 @@ class WampTestClient(Caller):
     ) -> Caller:
         """Return another peer, which calls and publishes beside this one."""
         return Caller(self._setting, self._router.new_session(authid, authrole, session))
+
+    def as_page(self, http: FlaskClient, *, session: int | None = None) -> Caller:
+        """Return the page that a test client of Flask's has open, with the cookies that it has now.
+
+        Its role and authid are what the application says, as at a node. When the login ends, over
+        HTTP or by ``wamp.end_sessions``, what it asks for raises ``NotConnected``.
+
+        :raises NotAuthorized: the application does not let the page in.
+        """
+        return Caller(self._setting, self._router.open_page(http, session))
 
     @overload
     def stub(self, uri: str, function: F, /, *, match: str = "exact") -> F: ...

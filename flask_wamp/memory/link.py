@@ -12,6 +12,7 @@ from ..errors import CANCELED, CallTimeout, Canceled, NotConnected
 from ..serve.dispatcher import Send
 from ..signals import SessionInfo
 from .history import PROCEDURES
+from .pages import ANSWERED
 from .records import Call, Publication
 from .router import MemoryRouter, gets
 from .streams import SteppedResults
@@ -73,8 +74,10 @@ class MemoryLink:
         self._delivers = delivers
 
     def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
-        """Call a stub, or a procedure of the application itself."""
+        """Call a stub, or a procedure of the application itself, or of the router's process."""
         self._refuse_absent()
+        if uri in ANSWERED:
+            return self._router.pages.answer(uri, args)
         self._note_call(uri, args, kwargs, options)
         return self._answer(uri, args, kwargs)
 

@@ -9,6 +9,8 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
+from flask.testing import FlaskClient
+
 from ..call.options import Options
 from ..context import Cancellation, Event, Invocation
 from ..declare.declared import Procedure, Subscription
@@ -19,6 +21,7 @@ from ..state import State
 from ..uris import pattern_parts, uri_matches
 from .guard import Guard
 from .history import History
+from .pages import Pages
 from .routing import best
 from .streams import SteppedResults
 from .wire import received, received_error, travelled
@@ -51,6 +54,7 @@ class MemoryRouter:
 
     :ivar absent: why the application has no session; None where it has one.
     :ivar history: what was published, by whomever.
+    :ivar pages: who opened sessions with the cookies of Flask's test client.
     :ivar failures: what handlers have raised that no call of a test has shown.
     """
 
@@ -59,6 +63,7 @@ class MemoryRouter:
         self.absent: str | None = None
         self.history = History()
         self._guard = Guard(state)
+        self.pages = Pages(state.app, state.registry)
         self.failures: list[Exception] = []
         self._numbers = itertools.count(1)
         self._publications = itertools.count(1)
@@ -72,6 +77,16 @@ class MemoryRouter:
         """Return a session that has joined."""
         number = next(self._numbers) if number is None else number
         return SessionInfo(number, self.state.config.realm, authid, authrole)
+
+    def open_page(self, http: FlaskClient, number: int | None = None) -> SessionInfo:
+        """Return a session that the page of *http* has opened, by its cookies.
+
+        :raises NotAuthorized: the application does not let it in.
+        """
+        page = self.pages.let_in(http)
+        opened = self.new_session(page.peer.authid, page.peer.authrole, number)
+        self.pages.add(opened.session, page)
+        return opened
 
     def serves(self, uri: str) -> bool:
         """Tell whether the application has declared the procedure *uri*."""
@@ -90,7 +105,9 @@ class MemoryRouter:
 
         :param send: takes progressive results.
         :raises RemoteError: the answer is an error; what has led to it is its ``__cause__``.
+        :raises NotConnected: the application has ended the session of *caller*.
         """
+        self.pages.refuse_ended(caller.session)
         self._guard.check_call(caller, uri)
         found = None if self.absent else self._procedure(uri)
         if found is None:
@@ -112,7 +129,13 @@ class MemoryRouter:
         try:
             return received(
                 Context().run(
-                    self.state.dispatcher.call, procedure, invocation, args, kwargs, sends
+                    self.state.dispatcher.call,
+                    procedure,
+                    invocation,
+                    args,
+                    kwargs,
+                    sends,
+                    self.pages,
                 )
             )
         except ApplicationError as error:
@@ -144,8 +167,10 @@ class MemoryRouter:
         An event that a handler publishes is handled when that one has ended.
 
         :param handle: False where the application is none of those who get it.
+        :raises NotConnected: the application has ended the session of *publisher*.
         :raises RemoteError: the publisher may not.
         """
+        self.pages.refuse_ended(publisher.session)
         self._guard.check_publish(publisher, topic, retain=retain)
         number = next(self._publications)
         event = Event(topic, number, publisher.session, publisher.authid, publisher.authrole)

@@ -10,6 +10,7 @@ from .validation import ArgumentErrors
 
 _QUOTED_NAME = re.compile(r"'([^']+)'")
 _SIMPLE = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_UNNAMED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 
 
 class Arguments:
@@ -28,6 +29,7 @@ class Arguments:
         self.defaults: dict[str, Any] = {
             p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty
         }
+        self._has_unnamed = any(p.kind in _UNNAMED for p in parameters)
         self._simple = all(p.kind is _SIMPLE for p in parameters)
         #: The names of the parameters that have to be given.
         self.required = tuple(
@@ -64,12 +66,37 @@ class Arguments:
         except TypeError as error:
             raise self._misfit(str(error), args) from None
 
+    def by_name(
+        self, args: list[Any] | tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments, those by position as keywords where the function has names for all.
+
+        Flask gives views theirs so, and decorators count on it.
+        """
+        if self._has_unnamed:
+            return tuple(args), kwargs
+        return (), {**dict(zip(self._positional, args, strict=False)), **kwargs}
+
     def _misfit(self, reason: str, args: list[Any]) -> ApplicationError:
         if reason == "too many positional arguments":
             names = ", ".join(self._positional) or "none"
             reason = f"{reason}: takes {len(self._positional)} ({names}), got {len(args)}"
         named = _QUOTED_NAME.search(reason)
         return invalid_argument(reason, named[1] if named else None)
+
+
+def wants_names(function: Callable[..., Any]) -> bool:
+    """Tell whether a decorator on *function* takes keyword arguments alone.
+
+    The guard of Flask's tutorial is one: ``def wrapped_view(**kwargs)``.
+    """
+    while (inner := getattr(function, "__wrapped__", None)) is not None:
+        own = inspect.signature(function, follow_wrapped=False).parameters.values()
+        kinds = {parameter.kind for parameter in own}
+        if kinds == {inspect.Parameter.VAR_KEYWORD}:
+            return True
+        function = inner
+    return False
 
 
 def invalid_argument(reason: str, parameter: str | None = None) -> ApplicationError:

@@ -1,9 +1,9 @@
 """From an invocation or event into Flask, and back as a value or an error."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from types import GeneratorType
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -19,16 +19,20 @@ from ..errors import (
     ApplicationError,
     PayloadError,
 )
+from ..login.callers import Peer
+from ..login.read_only import make_read_only
+from ..login.visits import log_in, request_of
 from ..payload import encode, encode_arguments, weight
 from ..results import CallResult
 from ..signals import call_finished, call_started
-from .arguments import Arguments, invalid_arguments
 from .defects import answer_to_defect, log_handler_error
+from .denials import is_denial
+from .endpoints import Endpoint
 from .pipeline import CallPipeline
 from .responses import plain_value
-from .routes import Route, route_of
+from .routes import route_of
 from .statuses import http_error
-from .validation import ArgumentErrors, Validator, validator_of
+from .validation import Validator, validator_of
 
 #: Takes a progressive result, encoded; raises :class:`CallerGone` where nobody wants more.
 Send = Callable[[Any], None]
@@ -42,6 +46,13 @@ MAX_LIST = 16 * 2**20
 _NOTHING = CallResult()
 
 
+class Knows(Protocol):
+    """Knows who calls."""
+
+    def of(self, invocation: Invocation) -> Peer | None:
+        """Return who called, or None where there is nothing to know."""
+
+
 class CallerGone(Exception):
     """The caller of a progressive procedure wants no further result."""
 
@@ -50,11 +61,14 @@ class Dispatcher:
     """Runs an application's views for invocations, and its handlers for events.
 
     It knows Flask and nothing of the wire; every method may run on any thread.
+
+    :param callers: knows whose login a call comes with.
     """
 
-    def __init__(self, app: Flask, registry: Registry) -> None:
+    def __init__(self, app: Flask, registry: Registry, callers: Knows | None = None) -> None:
         self._app = app
         self._registry = registry
+        self._callers = callers
         self._pipeline = CallPipeline(app, self._has_uri)
         self._endpoints: dict[Procedure, Endpoint] = {}
         self._handlers: dict[Subscription, Endpoint] = {}
@@ -78,12 +92,14 @@ class Dispatcher:
         args: list[Any],
         kwargs: dict[str, Any],
         send: Send | None = None,
+        callers: Knows | None = None,
     ) -> Any:
         """Answer a call, and return what travels back: a value, or a :class:`CallResult`.
 
         :param answered: the call, for ``flask_wamp.invocation``.
         :param send: takes what a generator yields, as it comes; without, it is the list that
             travels back.
+        :param callers: knows who called, in place of what this dispatcher was made with.
         :raises ApplicationError: the error that travels back instead.
         """
         app = self._app
@@ -92,7 +108,9 @@ class Dispatcher:
         answer: ApplicationError | None = None
         token = current_invocation.set(answered)
         try:
-            return self._answer(procedure, args, kwargs, send)
+            knows = callers or self._callers
+            peer = None if knows is None else knows.of(answered)
+            return self._answer(procedure, peer, args, kwargs, send)
         except CallerGone:
             answer = ApplicationError(CANCELED, "the call was canceled")
             raise answer from None
@@ -125,8 +143,8 @@ class Dispatcher:
                 endpoint = Endpoint(self._app, subscription.function, self._validator(subscription))
                 self._handlers[subscription] = endpoint
             with self._app.app_context():
-                args, kwargs = endpoint.fit(args, kwargs)
-                endpoint.function(*args, **kwargs)
+                payload, keywords = endpoint.fit(args, kwargs)
+                endpoint.function(*payload, **keywords)
         except Exception as error:  # noqa: BLE001
             # The publisher is gone, so the log is all that can be told; the next event is handled.
             log_handler_error(self._app, subscription, event, error)
@@ -146,7 +164,12 @@ class Dispatcher:
         return self._validators[declared]
 
     def _answer(
-        self, procedure: Procedure, args: list[Any], kwargs: dict[str, Any], send: Send | None
+        self,
+        procedure: Procedure,
+        peer: Peer | None,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        send: Send | None,
     ) -> Any:
         endpoint = self._endpoints.get(procedure)
         if endpoint is None:
@@ -158,12 +181,24 @@ class Dispatcher:
             return self._complete(value, send)
 
         if endpoint.route is not None:
-            return self._pipeline.run(
-                endpoint.route, endpoint.arguments, endpoint.validator, args, kwargs, complete
-            )
-        args, kwargs = endpoint.fit(args, kwargs)
-        with self._app.app_context():
-            return complete(plain_value(endpoint.function(*args, **kwargs)))
+            return self._pipeline.run(endpoint, peer, args, kwargs, complete)
+        fit = endpoint.fit(args, kwargs)
+        with self._context(endpoint, peer):
+            visit = endpoint.entrance.visit()
+            value = visit.run(endpoint.function, *fit)
+            return complete(plain_value(value, lambda place: is_denial(self._app, visit, place)))
+
+    @contextmanager
+    def _context(self, endpoint: Endpoint, peer: Peer | None) -> Iterator[None]:
+        """Be where a procedure without a route runs: in a request where a page calls."""
+        if peer is None:
+            with self._app.app_context():
+                yield
+            return
+        with request_of(self._app, peer):
+            log_in(self._app, peer)
+            make_read_only(self._app, endpoint.entrance.code)
+            yield
 
     def _complete(self, value: Any, send: Send | None) -> Any:
         """Return what travels back for a view's *value*; inside the context of its call."""
@@ -239,34 +274,3 @@ def _several(item: CallResult) -> Any:
     """Return several values as one, for a list."""
     args = list(item.args)
     return {"args": args, "kwargs": item.kwargs} if item.kwargs else args
-
-
-class Endpoint:
-    """A function to run for calls or events: its parameters, and its route, if it has one."""
-
-    __slots__ = ("arguments", "function", "route", "validator")
-
-    def __init__(
-        self,
-        app: Flask,
-        function: Callable[..., Any],
-        validator: Validator | None,
-        route: Route | None = None,
-    ) -> None:
-        self.route = route
-        self.arguments = Arguments(function)
-        self.validator = validator
-        self.function = app.ensure_sync(function)
-
-    def fit(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Return the arguments, converted to what the annotations say.
-
-        :raises ApplicationError: ``wamp.error.invalid_argument``, saying what does not fit.
-        """
-        self.arguments.check(args, kwargs)
-        if self.validator is None:
-            return args, kwargs
-        try:
-            return self.validator.validate(args, kwargs)
-        except ArgumentErrors as error:
-            raise invalid_arguments(error) from None

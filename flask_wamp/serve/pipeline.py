@@ -13,11 +13,17 @@ from werkzeug.wrappers import Response
 
 from ..context import METHOD
 from ..errors import ApplicationError
+from ..login.callers import Peer
+from ..login.read_only import make_read_only
+from ..login.visits import environ_of, log_in
 from ..results import CallResult
 from .arguments import Arguments, invalid_argument, invalid_arguments
+from .denials import is_denial
+from .endpoints import Endpoint
+from .entrance import Visit
 from .responses import decoded, needs_response, response_error, split
 from .routes import Route
-from .validation import ArgumentErrors, Validator
+from .validation import ArgumentErrors
 
 
 class CallPipeline:
@@ -35,22 +41,26 @@ class CallPipeline:
 
     def run(
         self,
-        route: Route,
-        arguments: Arguments,
-        validator: Validator | None,
+        endpoint: Endpoint,
+        peer: Peer | None,
         args: list[Any],
         kwargs: dict[str, Any],
         complete: Callable[[Any], Any],
     ) -> Any:
-        """Answer a call of *route* as HTTP would, and return what *complete* makes of its value.
+        """Answer a call of a view as HTTP would, and return what *complete* makes of its value.
 
         The path is built from the rule and the arguments and then matched, so that converters
         check and convert what they would in a URL. The keyword arguments are the JSON body;
         those that name no parameter are there only.
 
+        :param endpoint: the view, which has a route.
+        :param peer: whose request it is: it has the cookies of the page's handshake.
         :param complete: runs in the context of the request, as the last.
         :raises ApplicationError: the arguments do not fit, or the answer was an error.
         """
+        route, arguments = endpoint.route, endpoint.arguments
+        if route is None:
+            raise TypeError("a procedure without a route has no pipeline")
         named = kwargs
         if kwargs and arguments.any_keyword is None:
             named = {key: value for key, value in kwargs.items() if key in arguments.names}
@@ -64,10 +74,18 @@ class CallPipeline:
             if key in source
         }
         host, path, method = self._place(route, values, arguments)
-        context = self._app.request_context(self._environ(host, path, kwargs))
+        app, entrance, validator = self._app, endpoint.entrance, endpoint.validator
+        visit = entrance.visit()
+        environ = self._environ(host, path, kwargs)
+        if peer is not None:
+            environ.update(environ_of(peer))
+        context = app.request_context(environ)
         if context.url_adapter is not None:
             context.url_adapter.default_method = method
         with context:
+            if peer is not None:
+                log_in(app, peer)
+            make_read_only(app, entrance.code)
             if request.routing_exception is not None or request.endpoint != route.endpoint:
                 raise _no_path(route, values)
             for key, value in (request.view_args or {}).items():
@@ -85,21 +103,21 @@ class CallPipeline:
                         validator.validate_bound(bound)
                     except ArgumentErrors as error:
                         raise invalid_arguments(error) from None
-                return route.function(*bound.args, **bound.kwargs)
+                fit = arguments.by_name(bound.args, bound.kwargs)
+                return visit.run(route.function, *fit)
 
-            return self._dispatch(view, complete)
+            return self._dispatch(view, visit, complete)
 
-    def _dispatch(self, view: Callable[[], Any], complete: Callable[[Any], Any]) -> Any:
+    def _dispatch(
+        self, view: Callable[[], Any], visit: Visit, complete: Callable[[Any], Any]
+    ) -> Any:
         """Run guards, *view*, error handlers and ``after_request`` in the current context."""
         app = self._app
         failure: Exception | None = None
-        # A guard that raises has kept the view from running as well.
-        guarded = True
         try:
             request_started.send(app, _async_wrapper=app.ensure_sync)
             value = app.preprocess_request()
-            guarded = value is not None
-            if not guarded:
+            if value is None:
                 value = view()
         except Exception as error:  # noqa: BLE001
             # Flask's error handlers take every exception, so this does.
@@ -115,7 +133,8 @@ class CallPipeline:
             if failure is not None and self._travels(failure):
                 raise failure
             if response.status_code >= 300:
-                raise response_error(response, value, failure, guarded)
+                denied = is_denial(app, visit, response.headers.get("Location"))
+                raise response_error(response, value, failure, denied)
             body = split(value)[0]
             if isinstance(body, tuple) and body and isinstance(body[0], CallResult):
                 # With headers, which are for HTTP alone.

@@ -1,6 +1,6 @@
 """What a view returned, a value or a response, as what travels back to a caller."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import isgenerator
 from typing import Any
@@ -14,16 +14,20 @@ from ..results import CallResult
 from .statuses import http_error, status_error
 
 
-def plain_value(value: Any) -> Any:
+def plain_value(value: Any, is_denial: Callable[[str | None], bool]) -> Any:
     """Return what travels for what a view returned outside the pipeline.
 
     That is a response's body, the body of ``(body, status)``, and anything else as it is.
 
+    :param is_denial: tells whether a redirect to a place is one.
     :raises ApplicationError: the status is an error.
     """
     body, status = split(value)
     if isinstance(body, Response):
         status = status or body.status_code
+        location = body.headers.get("Location")
+        if 300 <= status < 400 and is_denial(location):
+            raise _denied(status, location)
         body = decoded(body)
     if status is not None and status >= 300:
         raise _body_error(status, body)
@@ -77,15 +81,17 @@ def response_error(
             return http_error(failure)
         location = response.headers.get("Location")
         if guarded:
-            return ApplicationError(
-                NOT_AUTHORIZED, "a guard redirects", status=status, location=location
-            )
+            return _denied(status, location)
         text = f"the view redirects to {location}: return data where request.method is 'CALL'"
         return status_error(status, text, location=location)
     if isinstance(value, HTTPException) and value.code == status:
         return http_error(value)
     description = failure.description if isinstance(failure, HTTPException) else None
     return _body_error(status, decoded(response), description)
+
+
+def _denied(status: int, location: str | None) -> ApplicationError:
+    return ApplicationError(NOT_AUTHORIZED, "a guard redirects", status=status, location=location)
 
 
 def let_views_return_results(app: Flask) -> None:

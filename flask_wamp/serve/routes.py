@@ -15,13 +15,15 @@ from ..declare.declared import Procedure
 class Route:
     """A procedure that is a view as well.
 
-    :ivar function: the outermost function, decorators included.
+    :ivar view: the outermost function, decorators included.
+    :ivar function: the same, which may be called from a synchronous function.
     :ivar methods: an HTTP method of each of the view's rules, by which a path is matched.
     :ivar variables: the variable parts of all of the view's rules.
     :ivar defaults: the values that the rules give.
     """
 
     endpoint: str
+    view: Callable[..., Any]
     function: Callable[..., Any]
     methods: tuple[str, ...]
     variables: frozenset[str]
@@ -72,6 +74,7 @@ def _route(app: Flask, rule: Rule, function: Callable[..., Any]) -> Route:
         defaults = {**(other.defaults or {}), **defaults}
     return Route(
         endpoint=rule.endpoint,
+        view=function,
         function=app.ensure_sync(function),
         methods=tuple(dict.fromkeys(_method_of(other) for other in rules)),
         variables=frozenset[str]().union(*(other.arguments for other in rules)),

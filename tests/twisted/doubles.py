@@ -1,5 +1,6 @@
 """What stands in for a reactor, a transport and a router."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -409,6 +410,8 @@ class Serving:
         self._turns.run_until(lambda: outcomes)
         if not isinstance(outcomes[0], ViewServer):
             outcomes[0].raiseException()
+        # As at a router that is none of ours, from the second call on: nobody is asked who calls.
+        self._state.callers._silent_until = math.inf
         return router
 
     def stop(self) -> None:

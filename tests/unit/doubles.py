@@ -16,6 +16,7 @@ from flask_wamp.call.link import Answer
 from flask_wamp.call.options import Options
 from flask_wamp.context import Event, Invocation
 from flask_wamp.declare.declared import Procedure, Subscription
+from flask_wamp.login.callers import Peer
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]
@@ -27,17 +28,25 @@ View = Callable[..., Declare]
 
 
 class Caller:
-    """Calls an application's procedures, and delivers events, as a router would."""
+    """Calls an application's procedures, and delivers events, as a router would.
 
-    def __init__(self, app: Flask) -> None:
+    :ivar peer: who it is, as the router's process knows it.
+    """
+
+    def __init__(self, app: Flask, peer: Peer | None = None) -> None:
         self._app = app
+        self.peer = peer
+
+    def of(self, _invocation: Invocation) -> Peer | None:
+        """Return who called."""
+        return self.peer
 
     def __call__(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
         """Return the result of the procedure *uri*."""
         state = state_of(self._app)
         procedure = state.registry.resolved(state.config.uri_prefix)[uri, "exact"]
         invocation = Invocation(uri, caller=1, caller_authid="alice", caller_authrole="user")
-        return state.dispatcher.call(procedure, invocation, list(args), kwargs)
+        return state.dispatcher.call(procedure, invocation, list(args), kwargs, callers=self)
 
     def stream(self, uri: str, /, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
         """Return the progressive results of the procedure *uri*, and the last one."""
@@ -45,7 +54,9 @@ class Caller:
         procedure = state.registry.resolved(state.config.uri_prefix)[uri, "exact"]
         parts: list[Any] = []
         invocation = Invocation(uri, progress=True)
-        last = state.dispatcher.call(procedure, invocation, list(args), kwargs, parts.append)
+        last = state.dispatcher.call(
+            procedure, invocation, list(args), kwargs, parts.append, callers=self
+        )
         return parts, last
 
     def error(self, uri: str, /, *args: Any, **kwargs: Any) -> ApplicationError:

@@ -24,6 +24,7 @@ EXPORTED = {
     "NotConnected",
     "OptionError",
     "PayloadError",
+    "ReadOnlySession",
     "PendingCall",
     "RegistrationFailed",
     "RemoteError",

@@ -30,6 +30,7 @@ def bind(
     :returns: fires with the server when all is registered, and fails with
         :class:`RegistrationFailed`, which names all that the router refused.
     """
+    state.callers.renew(session.authrole)
     server = ViewServer(session, state, pool, limits)
     session.server = server
     registry = state.registry

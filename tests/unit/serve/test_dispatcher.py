@@ -19,7 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from flask_wamp import WAMP, ApplicationError, RemoteError
 from flask_wamp.declare.declared import Procedure, Subscription, describe
 from flask_wamp.serve import dispatcher as dispatcher_module
-from flask_wamp.serve.dispatcher import Endpoint
+from flask_wamp.serve.endpoints import Endpoint
 from flask_wamp.serve.statuses import URI_BY_STATUS
 from flask_wamp.state import state_of
 

@@ -1,0 +1,138 @@
+"""Who called: the handshake of a caller's session, which the router's process tells."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..context import Invocation
+from ..errors import (
+    AUTHORIZATION_FAILED,
+    NO_SUCH_PROCEDURE,
+    NOT_AUTHORIZED,
+    UNAVAILABLE,
+    ApplicationError,
+    RemoteError,
+    WAMPError,
+)
+from .handshake import KEPT, Handshake
+from .names import TRUSTED
+
+#: The procedure of the router's process that tells; takes a session id.
+HANDSHAKE: Final = "flask_wamp.login.handshake"
+#: Roles of services, which have no handshake: this node's, and the router's own.
+SERVICES: Final = frozenset({"backend", TRUSTED})
+#: Sessions that a process remembers.
+REMEMBERED: Final = 1000
+#: Seconds for which a router is not asked again that does not tell.
+SILENCE: Final = 60.0
+
+_SILENT: Final = (NO_SUCH_PROCEDURE, NOT_AUTHORIZED, AUTHORIZATION_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A session that the application's own authentication has let in.
+
+    :ivar method: how: ``"cookie"``, where whoever sends none is a visitor, or by what else,
+        ``"ticket"`` say, where cookies do not count.
+    """
+
+    handshake: Handshake
+    method: str
+    authid: str
+    authrole: str
+
+
+#: Calls a procedure of the router's process with arguments; None where there is no router.
+Ask = Callable[[str, list[Any]], Any]
+_Key = tuple[int, str | None, str | None]
+
+
+class Callers:
+    """Tells who is behind the calls that a process answers; may be used on any thread.
+
+    :param ask: returns what the router's process says of a session.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._known: OrderedDict[_Key, Peer | None] = OrderedDict()
+        self._services = SERVICES
+        self._silent_until = 0.0
+
+    def renew(self, authrole: str | None) -> None:
+        """Forget everybody: this process has a new session, of the role *authrole*."""
+        with self._lock:
+            self._known = OrderedDict()
+            self._services = SERVICES if authrole is None else SERVICES | {authrole}
+            self._silent_until = 0.0
+
+    def of(self, invocation: Invocation) -> Peer | None:
+        """Return who called; None for services, and where the router has no handshake of it.
+
+        :raises ApplicationError: ``wamp.error.unavailable``: the router did not say, so that
+            nobody may be taken for a visitor.
+        """
+        session = invocation.caller
+        if session is None or invocation.caller_authrole in self._services:
+            return None
+        key = (session, invocation.caller_authid, invocation.caller_authrole)
+        with self._lock:
+            known = self._known
+            if key in known:
+                known.move_to_end(key)
+                return known[key]
+            if time.monotonic() < self._silent_until:
+                return None
+        peer = self._ask_for(session, invocation)
+        with self._lock:
+            # An answer of before renew() is kept in what that has thrown away.
+            known[key] = peer
+            if len(known) > REMEMBERED:
+                known.popitem(last=False)
+        return peer
+
+    def _ask_for(self, session: int, invocation: Invocation) -> Peer | None:
+        try:
+            answer = self._ask(HANDSHAKE, [session])
+        except RemoteError as error:
+            if error.uri not in _SILENT:
+                raise _unknown(error) from error
+            # A router that is none of ours: callers have no handshake there.
+            with self._lock:
+                self._silent_until = time.monotonic() + SILENCE
+            return None
+        except WAMPError as error:
+            raise _unknown(error) from error
+        if answer is None:
+            return None
+        peer = _peer(answer)
+        if peer is None:
+            raise _unknown(TypeError("the answer has another shape"))
+        if (peer.authid, peer.authrole) != (invocation.caller_authid, invocation.caller_authrole):
+            raise _unknown(ValueError("the router names two callers"))
+        return peer
+
+
+def _peer(answer: Any) -> Peer | None:
+    """Return what an answer of :data:`HANDSHAKE` says, or None where it makes no sense."""
+    if not isinstance(answer, Mapping):
+        return None
+    environ = answer.get("environ")
+    method, authid, authrole = (answer.get(key) for key in ("method", "authid", "authrole"))
+    texts = [method, authid, authrole]
+    if not isinstance(environ, Mapping) or not all(isinstance(text, str) for text in texts):
+        return None
+    kept = {key: value for key, value in environ.items() if key in KEPT and isinstance(value, str)}
+    return Peer(Handshake(kept), str(method), str(authid), str(authrole))
+
+
+def _unknown(reason: Exception) -> ApplicationError:
+    text = "who calls could not be found out: call again later"
+    error = ApplicationError(UNAVAILABLE, text, status=503, description=text)
+    error.__cause__ = reason
+    return error

@@ -1,0 +1,131 @@
+"""The login of a Flask session: an id in it, by which the router's process knows that it has ended.
+
+Over HTTP a session that has content gets one, a login gets a new one, and one that is gone when a
+request ends is revoked before the response goes out: the WAMP sessions that it has opened end, and
+a copy of its cookie opens no other.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, Final
+
+from flask import Flask, Response, g, has_request_context, request, request_started
+from flask.globals import request_ctx
+
+from ..context import METHOD
+from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
+from .authenticator import LOGIN_KEY
+
+#: The procedure of the router's process that revokes a login.
+END: Final = "flask_wamp.login.end"
+#: Where sessions say whose they are: those of Flask-Login, of Flask's tutorial and of its quickstart.
+WHO: Final = ("_user_id", "user_id", "username", "user")
+#: What is no content of a session.
+_NOTHING: Final = frozenset({LOGIN_KEY, "_permanent"})
+_AT_BEGIN: Final = "_wamp_login_at_begin"
+_CHANGED: Final = "_wamp_login_changed"
+
+#: Calls a procedure of the router's process with arguments.
+Ask = Callable[[str, list[Any]], Any]
+
+
+def init_app(app: Flask, ask: Ask) -> None:
+    """Give the sessions of *app* their login ids.
+
+    :param ask: revokes a login, before the response goes out.
+    """
+    # weak: blinker would forget a function that nobody else holds.
+    request_started.connect(_note_begin, app, weak=False)
+    app.after_request(partial(_settle, app, ask))
+    if find_spec("flask_login") is not None:
+        from flask_login import user_logged_in, user_logged_out
+
+        for signal in (user_logged_in, user_logged_out):
+            signal.connect(_note_change, app, weak=False)
+
+
+def _note_begin(_app: Flask, **_more: Any) -> None:
+    session = _session()
+    if session is not None:
+        setattr(g, _AT_BEGIN, (_login_of(session), _who(session)))
+
+
+def _note_change(_app: Flask, **_more: Any) -> None:
+    if has_request_context():
+        setattr(g, _CHANGED, True)
+
+
+def _settle(app: Flask, ask: Ask, response: Response) -> Response:
+    """Revoke the login that has ended, and mark the one that has begun."""
+    session = _session()
+    if session is None:
+        return response
+    login, who = g.pop(_AT_BEGIN, (None, ()))
+    present, who_now = _login_of(session), _who(session)
+    # Where the request did not begin as others do, nobody was there before.
+    another = bool(g.pop(_CHANGED, False)) or who != who_now
+    ended = login is not None and (another or present != login)
+    if ended:
+        _revoke(app, ask, str(login))
+    # A session that nobody has looked at is left alone: what is answered depends on no cookie.
+    is_used = getattr(session, "accessed", True) or getattr(session, "modified", True)
+    if not is_used:
+        return response
+    if _has_content(session):
+        if present is None or (another and present == login):
+            session[LOGIN_KEY] = f"{time.time_ns() // 10**6}.{secrets.token_urlsafe(24)}"
+    elif present is not None:
+        del session[LOGIN_KEY]
+    return response
+
+
+def _revoke(app: Flask, ask: Ask, login: str) -> None:
+    try:
+        ask(END, [{"login": login}])
+    except RemoteError as error:
+        # Where nobody answers, nobody has let the login in either.
+        if error.uri != NO_SUCH_PROCEDURE:
+            _log_failure(app, error)
+    except WAMPError as error:
+        _log_failure(app, error)
+
+
+def _log_failure(app: Flask, error: WAMPError) -> None:
+    app.logger.error(
+        "A login has ended, and the router does not know: its WAMP sessions go on. %s", error
+    )
+
+
+def _session() -> MutableMapping[str, Any] | None:
+    """Return the session of a request of HTTP, and leave no mark that somebody has looked at it.
+
+    From Flask 3.1.3 on, whoever takes it from the context makes the response depend on cookies.
+    """
+    if request.method == METHOD:
+        return None
+    found: Any = getattr(request_ctx, "_session", None)
+    session: MutableMapping[str, Any] = request_ctx.session if found is None else found
+    return session
+
+
+def _get(session: MutableMapping[str, Any], key: str) -> Any:
+    # Sessions note who calls their own get().
+    return dict.get(session, key) if isinstance(session, dict) else session.get(key)
+
+
+def _login_of(session: MutableMapping[str, Any]) -> str | None:
+    login = _get(session, LOGIN_KEY)
+    return login if isinstance(login, str) else None
+
+
+def _who(session: MutableMapping[str, Any]) -> tuple[Any, ...]:
+    """Return whose session it is; of what is no plain value, only that it is there."""
+    found = (_get(session, key) for key in WHO)
+    return tuple(each if each is None or isinstance(each, str | int) else True for each in found)
+
+
+def _has_content(session: MutableMapping[str, Any]) -> bool:
+    return any(key not in _NOTHING for key in session)
