@@ -26,7 +26,7 @@ class Reader(Person):
         """Submit a form, and return where that leads."""
         data = urllib.parse.urlencode(form).encode()
         with self._opener.open(self._node.url + path, data, timeout=LIMIT) as page:
-            return urllib.parse.urlsplit(page.url).path
+            return str(urllib.parse.urlsplit(page.url).path)
 
     def visit(self, path: str) -> str:
         """Return a page."""
