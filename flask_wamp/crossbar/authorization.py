@@ -83,9 +83,8 @@ class Authorization:
         rights, role = self._rights(), str(access.authrole)
 
         def what_would_allow_it(shown: str) -> str:
-            # The URI itself is what the table knows; a long one is none that it has.
-            uri = access.uri if len(access.uri) == len(shown) else shown
-            return remedy(rights, role, access.action, uri, access.match, retain=access.retain)
+            # What cannot be shown as it is was never declared: URIs are short and printable.
+            return remedy(rights, role, access.action, shown, access.match, retain=access.retain)
 
         self._denials.tell(access, what_would_allow_it)
 

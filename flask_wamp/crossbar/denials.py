@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..context import Access
+from ..uris import MAX_LENGTH
 
 #: Seconds in which a role is told of once for each action and URI.
 SAME = 60.0
@@ -12,7 +13,7 @@ SAME = 60.0
 LINES, SECONDS = 20, 10.0
 #: Denials that are remembered, the oldest of which is forgotten.
 REMEMBERED = 1000
-#: Characters of a URI or an authid, which strangers choose.
+#: Characters of an authid, which strangers choose, as they do URIs.
 LONGEST = 100
 
 
@@ -37,7 +38,7 @@ class Denials:
         :param remedy: returns what would allow it, given the URI as it is shown.
         """
         now = self._clock()
-        shown = _short(access.uri)
+        shown = _short(access.uri, MAX_LENGTH)
         key = (access.authrole, access.action, shown, access.match, access.retain)
         last = self._told.get(key)
         if last is not None and now - last < SAME:
@@ -68,7 +69,7 @@ def _what(access: Access) -> str:
     return "subscribe to" if access.action == "subscribe" else access.action
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = LONGEST) -> str:
     """Return a text of a stranger's that fits into a line."""
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    text = text if len(text) <= longest else f"{text[:longest]}..."
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -415,8 +415,8 @@ def test_added_subscription_is_gone_with_what_it_asked_the_router_to_have_kept(
     assert got.empty()
 
 
-def test_added_subscription_has_options(make_app: MakeApp, anonymous: Peer) -> None:
-    anonymous.publish_retained("com.here.added.retained", "kept")
+def test_added_subscription_has_options(make_app: MakeApp, trusted: Peer) -> None:
+    trusted.publish_retained("com.here.added.retained", "kept")
     app, wamp = make_app()
     got: queue.Queue[Any] = queue.Queue()
     wamp.start(app)
@@ -427,7 +427,7 @@ def test_added_subscription_has_options(make_app: MakeApp, anonymous: Peer) -> N
     again: queue.Queue[Any] = queue.Queue()
     wamp.add_subscription(again.put, "com.here.added.retained", get_retained=True)
     assert again.get(timeout=LIMIT) == "kept"
-    anonymous.publish("com.here.added.retained", "live")
+    trusted.publish("com.here.added.retained", "live")
     assert again.get(timeout=LIMIT) == "live"
     assert got.empty()
     with pytest.raises(DeclarationError, match="retained"):

@@ -344,8 +344,8 @@ def test_cancel_by_javascript(javascript_peer: Wampy, anonymous: Peer, name: str
 # --- subscriptions
 
 
-def test_retained_event_comes_to_those_who_ask(anonymous: Peer, make_app: MakeApp) -> None:
-    anonymous.publish_retained("com.here.retained", "kept")
+def test_retained_event_comes_to_those_who_ask(trusted: Peer, make_app: MakeApp) -> None:
+    trusted.publish_retained("com.here.retained", "kept")
     app, wamp = make_app()
     got: dict[str, queue.Queue[Any]] = {"asks": queue.Queue(), "does not": queue.Queue()}
 
@@ -359,11 +359,11 @@ def test_retained_event_comes_to_those_who_ask(anonymous: Peer, make_app: MakeAp
 
     wamp.start(app)
     assert got["asks"].get(timeout=LIMIT) == ("kept", True, "com.here.retained")
-    anonymous.publish("com.here.retained", "live")
+    trusted.publish("com.here.retained", "live")
     assert got["asks"].get(timeout=LIMIT) == ("live", False, "com.here.retained")
     assert got["does not"].get(timeout=LIMIT) == ("live", False)
     # Every event once, though there are two handlers.
-    anonymous.publish("com.here.retained", "last")
+    trusted.publish("com.here.retained", "last")
     assert got["asks"].get(timeout=LIMIT)[0] == "last"
     assert got["does not"].get(timeout=LIMIT)[0] == "last"
     assert all(each.empty() for each in got.values())

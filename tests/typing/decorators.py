@@ -4,7 +4,7 @@ from typing import assert_type
 
 from flask import Flask, g
 
-from flask_wamp import WAMP, Stream, event, invocation
+from flask_wamp import WAMP, Access, Stream, event, invocation
 from flask_wamp.call.client import Client
 from flask_wamp.testing import Call, Caller, Publication, WampTestClient
 
@@ -49,6 +49,26 @@ async def awaited(a: int) -> str:
     return str(a)
 
 
+@wamp.callee("com.example.allowed", allow=["user", "clerk"])
+def allowed(a: int) -> str:
+    """Declared with rights."""
+    return str(a)
+
+
+def lets(access: Access) -> bool:
+    """Decide about an access."""
+    return access.authid == "ann" and access.match == "exact"
+
+
+wamp.topic("com.example.statement", publish=lets, subscribe="everyone", retain=True)
+
+
+@wamp.topic("com.example.above", subscribe={"user"})
+def announcing(a: int) -> str:
+    """Declared below the rights to a topic."""
+    return str(a)
+
+
 @wamp.subscribe("com.example.topic")
 def subscribed(message: str) -> None:
     """Handle an event."""
@@ -76,6 +96,8 @@ def results() -> None:
     assert_type(named(1), str)
     assert_type(plain(1), bytes)
     assert_type(stacked(1), dict[str, int])
+    assert_type(allowed(1), str)
+    assert_type(announcing(1), str)
     assert_type(consumed("x", left=1), int)
     assert_type(NoStock("pen", left=1), NoStock)
     assert_type(NoStock("pen", 1).left, int)
@@ -102,6 +124,8 @@ def misfits() -> None:
 def declarations() -> None:
     """Decorators stand on what they are for."""
     wamp.callee(5)  # type: ignore[call-overload]
+    wamp.callee("com.example.x", allow=5)  # type: ignore[call-overload]
+    wamp.topic("com.example.x", publish=5)  # type: ignore[arg-type]
     wamp.callee("com.example.x")(5)  # type: ignore[type-var]
     wamp.subscribe("com.example.x")("text")  # type: ignore[type-var]
     wamp.consume()  # type: ignore[call-arg]
