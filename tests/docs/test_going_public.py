@@ -29,7 +29,7 @@ PAGE = (ROOT / "docs/howto/going-public.md").read_text()
 BLOCKS = re.findall(r"^```(\w+) (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 WSGI = "\n\n".join(text for _language, name, text in BLOCKS if name == "wsgi.py")
 HOST = "shop.example"
-SECRETS = {"FLASK_SECRET_KEY": "1d1cb4e20d6ea4a2f5b7c1e8"}
+SECRETS = {"FLASK_SECRET_KEY": "a key of this test alone"}
 UPGRADE = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
