@@ -1,6 +1,7 @@
 """A node whose principals stand in its configuration, one way in for each method of WAMP's."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask_wamp.node.configuration import free_port
 from tests.certificates import Authority, Issued
 
 from .support import APPS, node_config
+from .transports import BLOCKS
 
 AUTHID = "shop"
 TICKET = "the ticket of the shop"
@@ -65,6 +67,7 @@ class Principals:
             paths[name] = {"type": "websocket", "auth": {method: auth}}
         # Asks nobody who he is.
         paths["open"] = {"type": "websocket"}
+        paths["page"] = {"type": "websocket", "auth": json.loads(BLOCKS["principals"])}
         node = CrossbarNode(config)
         node._config["workers"][0]["transports"].append({
             "type": "rawsocket",

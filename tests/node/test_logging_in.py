@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from flask import Flask, current_app, g
+from flask.cli import ScriptInfo
 
 from flask_wamp import WAMP, NotConnected, connect
+from flask_wamp.cli.group import wamp as group
 from flask_wamp.node import CrossbarNode
 
+from .conftest import trusted_url
 from .principals import AUTHID, SECRET, TICKET, WRONG, Principals
-from .programs import wampy_js
-from .support import LIMIT, wait_until
+from .programs import python, wampy_js
+from .support import LIMIT, connected, wait_until
+from .test_transports_page import application, stop
+from .transports import BLOCKS
 
 pytestmark = pytest.mark.node
 
@@ -216,6 +222,83 @@ def test_login_again_after_a_restart_of_the_node(tmp_path: Path) -> None:
 
             wait_until(answers, "the script has logged in again")
     assert len(given) == 2
+
+
+# --- the page, and the commands
+
+
+def test_page_logs_in(
+    node: CrossbarNode, principals: Principals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((authid, principal),) = json.loads(BLOCKS["principals"])["wampcra"]["users"].items()
+    assert authid == AUTHID
+    monkeypatch.setenv("SHOP_SECRET", principal["secret"])
+    there = principals.url(node, "page")
+    app = application(BLOCKS["login.py"], ("wss://router.example/services", there))
+    try:
+        with app.app_context():
+            assert g.wampy.call("com.test.add", 1, 2) == 3
+    finally:
+        stop(app)
+
+
+def test_page_gives_tickets(node: CrossbarNode, principals: Principals, tmp_path: Path) -> None:
+    ticket, script = tmp_path / "ticket", tmp_path / "fresh.py"
+    ticket.write_text(TICKET + "\n")
+    assert "/run/shop/ticket" in BLOCKS["fresh.py"]
+    script.write_text(BLOCKS["fresh.py"].replace("/run/shop/ticket", str(ticket)))
+    with connected(trusted_url(node)) as peer:
+        peer.register("com.shop.stock", {"tea": 7}.__getitem__)
+        with python(str(script), principals.url(node, "ticket")) as program:
+            assert (program.wait(), program.output) == (0, "7\n")
+
+
+COMMANDS = {
+    "ticket": ("ticket", "--ticket-file", TICKET),
+    "wampcra": ("wampcra", "--secret-file", SECRET),
+    "scram": ("scram", "--authmethod", "scram", "--secret-file", SECRET),
+}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "cryptosign"])
+def test_command_logs_in(
+    node: CrossbarNode,
+    principals: Principals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """By a file, which stands before what the environment has; a wrong one ends with 3."""
+    monkeypatch.chdir(tmp_path)
+    proof = tmp_path / "proof"
+    url = principals.url(node, name)
+    _, *words, secret = COMMANDS.get(name, ("", "--key-file", principals.key))
+    wrong = principals.other_key if name == "cryptosign" else WRONG
+
+    def call(content: str) -> Result:
+        proof.write_text(content + "\n")
+        logging_in = ["--url", url, "--authid", AUTHID, *words, str(proof)]
+        env = {"FLASK_WAMP_TICKET": WRONG, "FLASK_APP": ""}
+        return CliRunner(env=env).invoke(
+            group, ["call", *logging_in, "com.test.add", "1", "2"], obj=ScriptInfo()
+        )
+
+    result = call(secret)
+    assert (result.exit_code, result.output) == (0, "3\n")
+    result = call(wrong)
+    assert result.exit_code == 3
+    assert "the router refused the login: " in result.output
+    assert "say who logs in with --authid" in result.output
+    assert wrong not in result.output
+
+
+def test_command_logs_in_as_the_application_does(
+    make_app: Callable[..., Flask], principals: Principals
+) -> None:
+    """A function that gives tickets finds that application, not the command's own."""
+    app = make_app("ticket", **keys_of(principals, "ticket function"))
+    result = app.test_cli_runner().invoke(group, ["call", "com.test.add", "1", "2"])
+    assert (result.exit_code, result.output) == (0, "3\n")
 
 
 # --- wampy.js, which has three of the methods
