@@ -34,6 +34,7 @@ PROJECT_NODE = (
 OWN_NODES = (
     "tests/node/test_history.py",
     "tests/node/test_lifecycle.py",
+    "tests/node/test_logging_in.py",
     "tests/node/test_starting.py",
 )
 #: The files that share the node of the how-tos' shop.
