@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .address import DEFAULT_URL, URL_REMEDY, Address, urls_in
+from .credentials import Credentials, credentials_in
 from .errors import invalid_config
 from .tls import TLSFiles, tls_files
 from .uris import invalid_uri
@@ -30,6 +31,8 @@ class WampConfig:
     :ivar serializers: how messages are written, the first choice first (``WAMP_SERIALIZER``).
     :ivar tls: the files of ``wss`` and ``rss`` (``WAMP_TLS_CA``, ``WAMP_TLS_CERT``,
         ``WAMP_TLS_KEY``).
+    :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
+        ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     """
 
@@ -40,6 +43,7 @@ class WampConfig:
     uri_prefix: str
     serializers: tuple[str, ...]
     tls: TLSFiles
+    credentials: Credentials | None = None
     serve: bool = False
 
     @property
@@ -70,6 +74,12 @@ class WampConfig:
             uri_prefix=_uri_prefix("WAMP_URI_PREFIX", config.get("WAMP_URI_PREFIX")),
             serializers=_serializers("WAMP_SERIALIZER", config.get("WAMP_SERIALIZER")),
             tls=tls_files(config, key, [each.url for each in addresses if each.tls]),
+            credentials=credentials_in(
+                config,
+                key,
+                [each.url for each in addresses if each.is_exposed],
+                [each.url for each in addresses if not each.tls],
+            ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
         )
 

@@ -1,7 +1,7 @@
 """``connect``: calls and publishes for code that has no Flask application."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
 from types import TracebackType
@@ -13,6 +13,7 @@ from .address import DEFAULT_URL
 from .call.client import Client
 from .errors import ConfigError, SetupError
 from .extension import WAMP
+from .secret import Secret, hidden
 from .state import State, state_of
 
 
@@ -26,6 +27,11 @@ def connect(
     tls_cert: str | PathLike[str] | None = None,
     tls_key: str | PathLike[str] | None = None,
     uri_prefix: str | None = None,
+    authid: str | None = None,
+    ticket: str | Secret | Callable[[], str] | None = None,
+    secret: str | Secret | None = None,
+    private_key: str | Secret | PathLike[str] | None = None,
+    authmethod: str | None = None,
 ) -> AbstractContextManager[Client]:
     """Connect to a router, for a script, a job or a notebook without a Flask application.
 
@@ -49,9 +55,16 @@ def connect(
     :param tls_cert: the PEM file of the client's certificate.
     :param tls_key: the PEM file of its private key, where the certificate's has none.
     :param uri_prefix: stands before the bare names of ``wampy.rpc``.
+    :param authid: who logs in.
+    :param ticket: the ticket that proves it, or a function that returns one for each login.
+    :param secret: the password of WAMP-CRA, or of SCRAM.
+    :param private_key: the Ed25519 key of cryptosign, in hexadecimal, or the path of its file.
+    :param authmethod: ``"scram"`` or ``"tls"``; the others are known from what is given.
     :raises ConfigError: one of them is invalid; here, not at ``with``.
     :raises NotConnected: at ``with``: no router was reached, or it refused. The reason names each.
     """
+    # The values are in no frame of ours any more when something raises.
+    ticket, secret, private_key = map(hidden, (ticket, secret, private_key))
     given = {
         "WAMP_URL": url,
         "WAMP_REALM": realm,
@@ -61,6 +74,11 @@ def connect(
         "WAMP_TLS_CERT": tls_cert,
         "WAMP_TLS_KEY": tls_key,
         "WAMP_URI_PREFIX": uri_prefix,
+        "WAMP_AUTHID": authid,
+        "WAMP_TICKET": ticket,
+        "WAMP_SECRET": secret,
+        "WAMP_PRIVATE_KEY": private_key,
+        "WAMP_AUTHMETHOD": authmethod,
     }
     return _Connection(given)
 

@@ -10,11 +10,13 @@ from flask import Flask, g
 
 from ..call.client import Client
 from ..config import WampConfig, check_timeout
+from ..credentials import TICKET
 from ..errors import CallTimeout, ConfigError, NotConnected, RemoteError
 from ..extension import WAMP
 from ..state import state_of
 from .application import found_app
 from .failures import NotReached, with_remedy
+from .login import Identity, log_in, login_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,8 +55,11 @@ _timeout = click.option(
 
 
 @dataclass(frozen=True)
-class Target:
-    """What the options say about the router; None is what the application's configuration says."""
+class Target(Identity):
+    """What the options say about the router, and about who logs in there.
+
+    None is what the application's configuration says.
+    """
 
     url: str | None = None
     realm: str | None = None
@@ -62,12 +67,12 @@ class Target:
 
 
 def router_options(command: F) -> F:
-    """Add ``--url`` and ``--realm``."""
-    return _url(_realm(command))
+    """Add ``--url``, ``--realm`` and those that say who logs in."""
+    return _url(_realm(login_options(command)))
 
 
 def connection_options(command: F) -> F:
-    """Add ``--url``, ``--realm`` and ``--timeout``."""
+    """Add the options of :func:`router_options`, and ``--timeout``."""
     return router_options(_timeout(command))
 
 
@@ -113,12 +118,16 @@ def reach(app: Flask) -> None:
     except CallTimeout as error:
         raise NotReached(f"no session within {timeout:g} s: the router does not answer") from error
     except NotConnected as error:
-        remedy = (
-            "name a realm of the node's configuration with --realm"
-            if "realm" in str(error)
-            else "is the node running? Name another router with --url"
-        )
-        raise NotReached(with_remedy(error, remedy)) from error
+        raise NotReached(with_remedy(error, _remedy(str(error)))) from error
+
+
+def _remedy(reason: str) -> str:
+    """Return what to do where there is no session, for a *reason*."""
+    if "the router refused the login" in reason:
+        return "say who logs in with --authid, and what proves it, as in --ticket-file"
+    if "realm" in reason:
+        return "name a realm of the node's configuration with --realm"
+    return "is the node running? Name another router with --url"
 
 
 def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:
@@ -141,12 +150,25 @@ def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:
         for key, value in app.config.items()
         if (key.startswith("WAMP_") and key != "WAMP_SERVE") or key in _OTHER_KEYS
     }
+    if callable(settings.get(TICKET)):
+        settings[TICKET] = _in_context_of(app, settings[TICKET])
     for key in _OPTIONS:
         value = getattr(target, key.removeprefix("WAMP_").lower())
         if value is not None:
             _refuse_invalid(key, value)
             settings[key] = value
+    log_in(settings, target)
     return settings
+
+
+def _in_context_of(app: Flask, function: Callable[[], Any]) -> Callable[[], Any]:
+    """Return *function* as *app* itself would call it, for an application that stands in for it."""
+
+    def call() -> Any:
+        with app.app_context():
+            return function()
+
+    return call
 
 
 def _refuse_invalid(key: str, value: Any) -> None:

@@ -208,13 +208,19 @@ def nameko_wamp(url: str, kind: str) -> Iterator[Wampy]:
         yield peer
 
 
-@contextmanager
-def javascript_wampy(url: str) -> Iterator[Wampy]:
-    """Run wampy.js under Node.js."""
+def wampy_js() -> tuple[str, str]:
+    """Return the program ``node``, and the directory of wampy.js."""
     directory = os.environ.get("WAMPY_JS", "")
     node = shutil.which("node")
     if node is None or not (Path(directory) / "package.json").is_file():
         missing_service("no Node.js, or WAMPY_JS names no wampy.js: run `make test`")
+    return node, directory
+
+
+@contextmanager
+def javascript_wampy(url: str) -> Iterator[Wampy]:
+    """Run wampy.js under Node.js."""
+    node, directory = wampy_js()
     program = str(PEERS / "wampy_peer.cjs")
     with Program(node, program, directory, url) as running:
         peer = Wampy(running)

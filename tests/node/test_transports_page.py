@@ -17,9 +17,13 @@ from .transports import BLOCKS, Transports
 pytestmark = pytest.mark.node
 
 
-def test_every_block_is_run_by_a_test_here() -> None:
+def test_every_block_is_run_by_a_test() -> None:
+    """Here, but for those of logging in, which are run by ``test_logging_in.py``."""
     assert BLOCKS.keys() == {
         "certificates",
+        "fresh.py",
+        "login.py",
+        "principals",
         "secure.py",
         "several.py",
         "several.sh",

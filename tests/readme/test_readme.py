@@ -226,6 +226,7 @@ def test_every_configuration_key_is_documented() -> None:
     }
     defaults = WampConfig.from_mapping({})
     assert defaults.tls == TLSFiles()
+    assert defaults.credentials is None
     assert rows == {
         "WAMP_URL": defaults.urls,
         "WAMP_REALM": defaults.realm,
@@ -235,6 +236,11 @@ def test_every_configuration_key_is_documented() -> None:
         "WAMP_TLS_CA": "none",
         "WAMP_TLS_CERT": "none",
         "WAMP_TLS_KEY": "none",
+        "WAMP_AUTHID": "none",
+        "WAMP_TICKET": "none",
+        "WAMP_SECRET": "none",
+        "WAMP_PRIVATE_KEY": "none",
+        "WAMP_AUTHMETHOD": "none",
         "WAMP_SERIALIZER": ",".join(defaults.serializers),
         "WAMP_SERVE": str(defaults.serve),
     }

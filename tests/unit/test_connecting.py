@@ -31,6 +31,20 @@ from .doubles import run_program
             {"url": "wss://h/", "tls_cert": "/nowhere.pem"},
             "tls_cert = '/nowhere.pem' is invalid: /nowhere.pem cannot be read, No such file",
         ),
+        ({"authid": "shop"}, "authid = 'shop' is invalid: nothing proves it: add ticket, secret"),
+        ({"ticket": "t"}, "ticket = '***' is invalid: say whose it is, in authid"),
+        (
+            {"authid": "shop", "ticket": "t", "secret": "s"},
+            "secret = '***' is invalid: ticket is there as well",
+        ),
+        (
+            {"authid": "shop", "private_key": "0" * 63},
+            "private_key = '***' is invalid: it is no key, and no file that can be read",
+        ),
+        (
+            {"authid": "shop", "secret": "s", "authmethod": "ticket"},
+            "authmethod = 'ticket' is invalid: secret is for another",
+        ),
     ],
 )
 def test_connect_refuses_by_the_names_of_its_arguments(
@@ -57,6 +71,17 @@ def test_connect_without_with_says_what_to_write() -> None:
 def test_connect_says_what_it_is() -> None:
     assert repr(connect()) == "<connect('ws://localhost:8080/ws', 'realm1')>"
     assert repr(connect("rs://h:1, rs://i:2", "two")) == "<connect('rs://h:1, rs://i:2', 'two')>"
+
+
+def test_connect_keeps_secrets_out_of_tracebacks() -> None:
+    """Those that show the local variables of every frame."""
+    with pytest.raises(ConfigError) as caught:
+        connect(authid="shop", secret="well kept", authmethod="ticket")
+    frames = [dict(entry.frame.f_locals) for entry in caught.traceback[1:]]
+    assert len(frames) == 2
+    # Half made, it has no repr.
+    del frames[1]["self"]
+    assert "well kept" not in repr(frames)
 
 
 def test_connect_loads_no_reactor_before_it_is_entered() -> None:

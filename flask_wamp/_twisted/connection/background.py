@@ -56,6 +56,7 @@ class BackgroundLink(SessionLink):
             connecting=self._on_connecting,
             joined=self._on_joined,
             lost=self._on_lost,
+            in_context=state.app.app_context,
         )
         self._trigger: Any = None
         end_with_process(self)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import txaio
@@ -10,7 +11,7 @@ from twisted.python.failure import Failure
 
 from ...config import WampConfig
 from ..session import Session
-from .login import ClientSession
+from .login import ClientSession, Context, Login
 from .transports import dial
 
 txaio.use_twisted()
@@ -18,12 +19,18 @@ txaio.use_twisted()
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 2.0
 GROWTH = 1.5
+#: Seconds before and between attempts where a router has refused the login: no time makes a wrong
+#: password right, but somebody may.
+FIRST_REFUSED_DELAY = 1.0
+LONGEST_REFUSED_DELAY = 30.0
 #: Seconds from the begin of a round to a joined session; several routers share them.
 JOIN_TIMEOUT = 10.0
 #: Seconds that each of many routers has in any case.
 SHORTEST_JOIN_TIMEOUT = 3.0
 #: Seconds that a router may take to say goodbye, having taken what was sent before.
 LEAVE_TIMEOUT = 2.0
+#: How a router says that there is no such realm, which may be there in a moment.
+NO_SUCH_REALM = "wamp.error.no_such_realm"
 
 
 class Lost(NamedTuple):
@@ -45,6 +52,7 @@ class Connector:
     :param connecting: called when a round begins.
     :param joined: called with each session that has joined.
     :param lost: called when a session has ended, or a round has failed, then with each attempt.
+    :param in_context: makes the context of the application in which a function of its gives tickets.
     """
 
     def __init__(
@@ -55,12 +63,14 @@ class Connector:
         connecting: Callable[[], None],
         joined: Callable[[Session], None],
         lost: Callable[[Sequence[Lost]], None],
+        in_context: Context = nullcontext,
     ) -> None:
         self._reactor = reactor
         self._config = config
         self._on_connecting = connecting
         self._on_joined = joined
         self._on_lost = lost
+        self._in_context = in_context
         self._join_timeout = max(JOIN_TIMEOUT / len(config.addresses), SHORTEST_JOIN_TIMEOUT)
         self._delay = FIRST_DELAY
         self._retry: Any = None
@@ -72,6 +82,7 @@ class Connector:
         self._address = config.addresses[0]
         self._failed: list[Lost] = []
         self._reason = ""
+        self._is_refused = False
         self._closed: Callable[[], None] | None = None
 
     @property
@@ -83,6 +94,7 @@ class Connector:
         """Begin a round."""
         self._retry = None
         self._failed = []
+        self._is_refused = False
         self._on_connecting()
         self._begin_attempt()
 
@@ -131,7 +143,19 @@ class Connector:
     def session_left(self, details: CloseDetails) -> None:
         """The session has ended, or the router refused it; its transport closes next."""
         texts = (details.reason, details.message)
-        self._reason = self._reason or ": ".join(text for text in texts if text)
+        reason = ": ".join(text for text in texts if text)
+        uri = details.reason or ""
+        if self._session is None and uri.startswith("wamp.error.") and uri != NO_SUCH_REALM:
+            self._is_refused = True
+            reason = f"the router refused the login: {reason}"
+        self._reason = self._reason or reason
+
+    def login_failed(self, reason: str) -> None:
+        """This process does not go on with the login."""
+        self._is_refused = True
+        self._reason = self._reason or f"the login failed: {reason}"
+        # Later: Autobahn has yet to return.
+        self._limit(0, reason)
 
     def transport_lost(self, reason: str) -> None:
         """The transport is gone, whatever it had come to."""
@@ -147,11 +171,15 @@ class Connector:
         if self._closed is not None:
             self._closed()
             return
+        longest = LONGEST_DELAY
+        if self._is_refused:
+            longest = LONGEST_REFUSED_DELAY
+            self._delay = max(self._delay, FIRST_REFUSED_DELAY)
         self._retry = self._reactor.callLater(
             self._delay * random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing # nosec B311
             self.connect,
         )
-        self._delay = min(self._delay * GROWTH, LONGEST_DELAY)
+        self._delay = min(self._delay * GROWTH, longest)
 
     def _begin_attempt(self) -> None:
         self._address = self._config.addresses[len(self._failed)]
@@ -173,7 +201,11 @@ class Connector:
             self._attempt.addCallbacks(self._connected, self._refused)
 
     def _make_session(self) -> Session:
-        return ClientSession(ComponentConfig(realm=self._config.realm), self)
+        credentials = self._config.credentials
+        login = None
+        if credentials is not None:
+            login = Login(credentials, self._reactor, self._in_context)
+        return ClientSession(ComponentConfig(realm=self._config.realm), self, login)
 
     def _connected(self, protocol: Any) -> None:
         self._attempt = None
