@@ -11,8 +11,10 @@ from flask import Flask, Response, abort, json, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from flask_app import db, views
+from flask_app import auth, db, views
+from flask_app.answers import wants_json
 from flask_app.extensions import wamp
+from flask_app.keys import secret_key
 
 # All scripts and styles are files of ours.  'self' covers the WebSocket of the same host as well.
 CONTENT_SECURITY_POLICY = (
@@ -32,11 +34,15 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         DATABASE=str(Path(app.instance_path) / "polls.sqlite"),
         MAX_CONTENT_LENGTH=64 * 1024,
         WAMP_TIMEOUT=5,  # the page waits no longer than this for its summary
+        SESSION_COOKIE_SAMESITE="Lax",
     )
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
+    if not app.config["SECRET_KEY"]:
+        app.config["SECRET_KEY"] = secret_key(Path(app.config["DATABASE"]).with_name("secret_key"))
 
     wamp.init_app(app)
+    app.register_blueprint(auth.bp)
     app.register_blueprint(views.bp)
     app.teardown_appcontext(db.close)
     app.before_request(refuse_cross_site)
@@ -76,7 +82,7 @@ def explain_error(error: HTTPException) -> ResponseReturnValue:
     if request.method == "CALL":
         return error  # flask_wamp makes a WAMP error of it
     headers = error.get_response().headers  # such as Allow
-    if views.wants_json():
+    if wants_json():
         body, headers["Content-Type"] = json.dumps({"error": error.description}), "application/json"
     else:
         body = render_template("error.html", error=error)
