@@ -12,8 +12,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_app import db, views
+from flask_app import auth, db, views
+from flask_app.answers import wants_json
 from flask_app.extensions import wamp
+from flask_app.keys import secret_key
 
 # All scripts and styles are files of ours.  'self' covers the WebSocket of the same host as well.
 CONTENT_SECURITY_POLICY = (
@@ -38,9 +40,12 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     )
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
+    if not app.config["SECRET_KEY"]:
+        app.config["SECRET_KEY"] = secret_key(Path(app.config["DATABASE"]).with_name("secret_key"))
 
     trust_proxies(app, app.config["PROXIES"])
     wamp.init_app(app)
+    app.register_blueprint(auth.bp)
     app.register_blueprint(views.bp)
     app.teardown_appcontext(db.close)
     app.before_request(refuse_cross_site)
@@ -90,7 +95,7 @@ def explain_error(error: HTTPException) -> ResponseReturnValue:
     if request.method == "CALL":
         return error  # flask_wamp makes a WAMP error of it
     headers = error.get_response().headers  # such as Allow
-    if views.wants_json():
+    if wants_json():
         body, headers["Content-Type"] = json.dumps({"error": error.description}), "application/json"
     else:
         body = render_template("error.html", error=error)

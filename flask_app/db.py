@@ -10,18 +10,32 @@ from flask import current_app, g
 
 BUSY_SECONDS = 30.0  # how long a writer waits for the writers in front of it
 
-SCHEMA = (
-    "CREATE TABLE poll (id INTEGER PRIMARY KEY, question TEXT NOT NULL)",
-    """CREATE TABLE choice (
-        id INTEGER PRIMARY KEY, poll_id INTEGER NOT NULL REFERENCES poll (id),
-        text TEXT NOT NULL, votes INTEGER NOT NULL DEFAULT 0
-    )""",
-    "CREATE INDEX choice_poll_id ON choice (poll_id)",
-    # A first start has something to vote on.
-    "INSERT INTO poll (id, question) VALUES (1, 'Which season do you like best?')",
-    """INSERT INTO choice (poll_id, text)
-        VALUES (1, 'Spring'), (1, 'Summer'), (1, 'Autumn'), (1, 'Winter')""",
-    "PRAGMA user_version = 1",
+#: What takes a database from each version to the next; the first makes its tables.
+MIGRATIONS = (
+    (
+        "CREATE TABLE poll (id INTEGER PRIMARY KEY, question TEXT NOT NULL)",
+        """CREATE TABLE choice (
+            id INTEGER PRIMARY KEY, poll_id INTEGER NOT NULL REFERENCES poll (id),
+            text TEXT NOT NULL, votes INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX choice_poll_id ON choice (poll_id)",
+        # A first start has something to vote on.
+        "INSERT INTO poll (id, question) VALUES (1, 'Which season do you like best?')",
+        """INSERT INTO choice (poll_id, text)
+            VALUES (1, 'Spring'), (1, 'Summer'), (1, 'Autumn'), (1, 'Winter')""",
+        "PRAGMA user_version = 1",
+    ),
+    (
+        # AUTOINCREMENT: no id is given out again, to whom the cookie of somebody before would belong.
+        """CREATE TABLE user (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE,
+            password TEXT NOT NULL
+        )""",
+        # Polls from before belong to nobody.
+        "ALTER TABLE poll ADD COLUMN owner_id INTEGER REFERENCES user (id)",
+        "ALTER TABLE poll ADD COLUMN closed INTEGER NOT NULL DEFAULT 0",
+        "PRAGMA user_version = 2",
+    ),
 )
 
 
@@ -45,19 +59,19 @@ def connect(path: Path) -> sqlite3.Connection:
     # isolation_level=None: the module begins no transactions of its own, transaction() does.
     opened = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     opened.row_factory = sqlite3.Row
-    if not has_schema(opened):
+    if version(opened) < len(MIGRATIONS):
         use_wal(opened)
         with transaction(opened):
-            if not has_schema(opened):  # another process may have been faster
-                for statement in SCHEMA:
+            for statements in MIGRATIONS[version(opened) :]:  # another process may have been faster
+                for statement in statements:
                     opened.execute(statement)
     return opened
 
 
-def has_schema(opened: sqlite3.Connection) -> bool:
-    """Tell whether the tables are there."""
-    (version,) = opened.execute("PRAGMA user_version").fetchone()
-    return bool(version)
+def version(opened: sqlite3.Connection) -> int:
+    """Return how far the tables have come; 0 is none."""
+    (number,) = opened.execute("PRAGMA user_version").fetchone()
+    return int(number)
 
 
 def use_wal(opened: sqlite3.Connection) -> None:

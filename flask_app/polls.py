@@ -7,7 +7,7 @@ import sqlite3
 import unicodedata
 from typing import TypedDict
 
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, Conflict, Forbidden, NotFound
 
 from flask_app.db import transaction
 
@@ -28,6 +28,7 @@ class Results(TypedDict):
 
     id: int
     question: str
+    closed: bool
     total: int
     choices: list[Choice]
 
@@ -45,19 +46,38 @@ def others(db: sqlite3.Connection, poll_id: int, limit: int = 20) -> list[sqlite
     ).fetchall()
 
 
-def results(db: sqlite3.Connection, poll_id: int) -> Results:
-    """Return how a poll stands."""
-    poll = None
+def find(db: sqlite3.Connection, poll_id: int) -> sqlite3.Row:
+    """Return a poll, without its choices."""
+    poll: sqlite3.Row | None = None
     if 0 < poll_id < 2**63:  # SQLite raises OverflowError for larger numbers
-        poll = db.execute("SELECT id, question FROM poll WHERE id = ?", (poll_id,)).fetchone()
+        poll = db.execute(
+            "SELECT id, question, owner_id, closed FROM poll WHERE id = ?", (poll_id,)
+        ).fetchone()
     if poll is None:
         raise NotFound(f"There is no poll {poll_id}.")
+    return poll
+
+
+def is_owner(db: sqlite3.Connection, poll_id: int, user_id: int) -> bool:
+    """Tell whether a user has created a poll."""
+    return bool(find(db, poll_id)["owner_id"] == user_id)
+
+
+def results(db: sqlite3.Connection, poll_id: int) -> Results:
+    """Return how a poll stands."""
+    poll = find(db, poll_id)
     rows = db.execute(
         "SELECT id, text, votes FROM choice WHERE poll_id = ? ORDER BY id", (poll_id,)
     )
     choices = [Choice(id=row["id"], text=row["text"], votes=row["votes"]) for row in rows]
     total = sum(choice["votes"] for choice in choices)
-    return Results(id=poll["id"], question=poll["question"], total=total, choices=choices)
+    return Results(
+        id=poll["id"],
+        question=poll["question"],
+        closed=bool(poll["closed"]),
+        total=total,
+        choices=choices,
+    )
 
 
 def vote(db: sqlite3.Connection, poll_id: int, choice: object) -> Results:
@@ -65,14 +85,26 @@ def vote(db: sqlite3.Connection, poll_id: int, choice: object) -> Results:
     if not isinstance(choice, int) or isinstance(choice, bool):
         raise BadRequest("The choice has to be the number of one of the poll's choices.")
     with transaction(db):
-        if choice not in [known["id"] for known in results(db, poll_id)["choices"]]:
+        poll = results(db, poll_id)
+        if poll["closed"]:
+            raise Conflict("The poll is closed.")
+        if choice not in [known["id"] for known in poll["choices"]]:
             raise BadRequest(f"Poll {poll_id} has no choice {choice}.")
         db.execute("UPDATE choice SET votes = votes + 1 WHERE id = ?", (choice,))
         return results(db, poll_id)
 
 
-def create(db: sqlite3.Connection, question: object, choices: object) -> Results:
-    """Store a new poll, and return it."""
+def close(db: sqlite3.Connection, poll_id: int, user_id: int) -> Results:
+    """Take no more votes, as the owner wants it; a second time changes nothing."""
+    with transaction(db):
+        if not is_owner(db, poll_id, user_id):
+            raise Forbidden("Only who has created the poll may close it.")
+        db.execute("UPDATE poll SET closed = 1 WHERE id = ?", (poll_id,))
+        return results(db, poll_id)
+
+
+def create(db: sqlite3.Connection, question: object, choices: object, owner_id: int) -> Results:
+    """Store a new poll of a user's, and return it."""
     title = checked_text(question, "The question", MAX_QUESTION)
     if not isinstance(choices, list) or not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
         raise BadRequest(f"A poll needs a list of {MIN_CHOICES} to {MAX_CHOICES} choices.")
@@ -81,7 +113,7 @@ def create(db: sqlite3.Connection, question: object, choices: object) -> Results
         raise BadRequest("The choices have to differ from each other.")
     with transaction(db):
         (poll_id,) = db.execute(
-            "INSERT INTO poll (question) VALUES (?) RETURNING id", (title,)
+            "INSERT INTO poll (question, owner_id) VALUES (?, ?) RETURNING id", (title, owner_id)
         ).fetchone()
         db.executemany(
             "INSERT INTO choice (poll_id, text) VALUES (?, ?)", [(poll_id, text) for text in texts]

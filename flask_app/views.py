@@ -7,6 +7,8 @@ from flask import Blueprint, abort, current_app, g, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 
 from flask_app import db, polls
+from flask_app.answers import json_object, wants_json
+from flask_app.auth import login_required
 from flask_app.extensions import wamp
 from flask_wamp import WAMPError
 
@@ -33,12 +35,17 @@ def page() -> ResponseReturnValue:
     except (WAMPError, KeyError, TypeError):
         sentence = ""  # the page is complete without the sentence
     return render_template(
-        "page.html", poll=poll, others=polls.others(connection, poll_id), summary=sentence
+        "page.html",
+        poll=poll,
+        others=polls.others(connection, poll_id),
+        summary=sentence,
+        is_owner=g.user is not None and polls.is_owner(connection, poll_id, g.user["id"]),
     )
 
 
 @bp.post("/polls")
-@wamp.callee("com.example.polls.create", allow="everyone")
+@wamp.callee("com.example.polls.create", allow="user")
+@login_required
 def create(question: object = None, choices: object = None) -> ResponseReturnValue:
     """Create a poll and tell the open pages about it."""
     if request.method == "POST" and request.is_json:
@@ -48,7 +55,7 @@ def create(question: object = None, choices: object = None) -> ResponseReturnVal
         question = request.form.get("question")
         lines = request.form.get("choices", "").splitlines()
         choices = [line for line in lines if line.strip()]
-    poll = polls.create(db.connection(), question, choices)
+    poll = polls.create(db.connection(), question, choices, g.user["id"])
     publish("com.example.polls.created", id=poll["id"], question=poll["question"])
     return answer(poll)
 
@@ -71,6 +78,16 @@ def vote(poll_id: int, choice: object = None) -> ResponseReturnValue:
     poll = polls.vote(db.connection(), poll_id, choice)
     publish(f"com.example.polls.{poll_id}.results", **poll)
     publish("com.example.polls.voted", poll_id=poll_id, choice=choice, total=poll["total"])
+    return answer(poll)
+
+
+@bp.post("/polls/<int:poll_id>/close")
+@wamp.callee("com.example.polls.close", allow="user")
+@login_required
+def close(poll_id: int) -> ResponseReturnValue:
+    """Close a poll of the user's, and tell the open pages about it."""
+    poll = polls.close(db.connection(), poll_id, g.user["id"])
+    publish(f"com.example.polls.{poll_id}.results", **poll)
     return answer(poll)
 
 
@@ -118,29 +135,3 @@ def answer(poll: polls.Results) -> ResponseReturnValue:
     if wants_json():
         return poll
     return redirect(url_for("polls.page", poll=poll["id"]), 303)
-
-
-def wants_json() -> bool:
-    """Tell whether to answer with data, not with a page.
-
-    Pages are for browsers.  They send forms and say that they accept ``text/html``; a client
-    that says neither gets JSON.
-    """
-    if request.method == "CALL" or request.is_json:
-        return True
-    formats = ["application/json", "text/html"]
-    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        formats.reverse()
-    # best_match() takes the first of equals, and the default if there is no Accept header.
-    return request.accept_mimetypes.best_match(formats, formats[0]) == "application/json"
-
-
-def json_object() -> dict[str, Any]:
-    """Return the JSON object in the body of the request."""
-    try:
-        body = request.get_json(silent=True)
-    except RecursionError:  # thousands of brackets in brackets
-        body = None
-    if not isinstance(body, dict):
-        abort(400, "The body has to be a JSON object.")
-    return body

@@ -36,6 +36,7 @@ function say(text, isError = false) {
 // Draws a poll's results.  Events and answers can overtake each other; as no vote is ever taken
 // back, the smaller total is the older one.
 function draw(results) {
+  if (results.closed) showClosed();
   const total = poll.querySelector("[data-total]");
   if (results.total < Number(total.textContent)) return;
   total.textContent = results.total;
@@ -46,6 +47,14 @@ function draw(results) {
     row.querySelector("[data-percent]").textContent = percent;
     row.querySelector("rect").setAttribute("width", percent);
   }
+}
+
+// A poll that is closed is not opened again.
+function showClosed() {
+  document.querySelector("#closed").hidden = false;
+  for (const button of poll.querySelectorAll("#vote button")) button.disabled = true;
+  const form = document.querySelector("#close"); // there for the owner only
+  if (form) form.hidden = true;
 }
 
 function addPoll({ id, question }) {

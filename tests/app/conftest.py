@@ -19,6 +19,7 @@ from flask_wamp.context import Invocation
 from flask_wamp.state import state_of
 
 ROOT = Path(__file__).parents[2]
+PASSWORD = "a long enough password"
 SEASONS = {"Spring": 1, "Summer": 2, "Autumn": 3, "Winter": 4}
 
 
@@ -117,6 +118,14 @@ def client(app: Flask) -> FlaskClient:
 def call(app: Flask) -> Call:
     """Call a procedure of the application: ``call("com.example.polls.vote", 1, choice=2)``."""
     return caller(app)
+
+
+def log_in(client: FlaskClient, name: str = "Ann") -> FlaskClient:
+    """Let a browser be one of somebody who is logged in; registered too, the first time."""
+    entered = {"name": name, "password": PASSWORD}
+    if client.post("/auth/register", json=entered).status_code == 409:
+        assert client.post("/auth/login", json=entered).status_code == 200
+    return client
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from flask_app import create_app, views
 from flask_wamp import NotConnected
 from flask_wamp.state import state_of
 
-from .conftest import SEASONS, RecordingLink
+from .conftest import SEASONS, RecordingLink, log_in
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 SEED = "Which season do you like best?"
@@ -25,7 +25,8 @@ def votes_of(client: FlaskClient, poll_id: int = 1) -> dict[str, int]:
 
 
 def create(client: FlaskClient, question: str = "Tea or coffee?") -> dict[str, Any]:
-    response = client.post("/polls", json={"question": question, "choices": ["Tea", "Coffee"]})
+    body = {"question": question, "choices": ["Tea", "Coffee"]}
+    response = log_in(client).post("/polls", json=body)
     assert response.status_code == 200
     created: dict[str, Any] = response.get_json()
     return created
@@ -129,7 +130,7 @@ def test_page_without_a_number_shows_the_newest(client: FlaskClient, poll_id: st
 
 def test_page_escapes_what_people_entered(client: FlaskClient) -> None:
     text = "<script>alert(1)</script>"
-    client.post("/polls", json={"question": text, "choices": [text, "\"'><img src=x>"]})
+    log_in(client).post("/polls", json={"question": text, "choices": [text, "\"'><img src=x>"]})
 
     for page in (client.get("/").text, client.get("/?poll=1").text):
         assert "&lt;script&gt;alert(1)" in page
@@ -138,8 +139,7 @@ def test_page_escapes_what_people_entered(client: FlaskClient) -> None:
 
 
 def test_page_needs_no_script(client: FlaskClient) -> None:
-    page = client.get("/").text
-
+    page = log_in(client).get("/").text
     assert '<form id="vote" method="post" action="/polls/1/votes">' in page
     assert '<form class="create" method="post" action="/polls">' in page
     assert "live updates are off" in page
@@ -155,6 +155,7 @@ def test_vote_as_json_returns_the_results(client: FlaskClient) -> None:
     assert response.get_json() == {
         "id": 1,
         "question": SEED,
+        "closed": False,
         "total": 1,
         "choices": [
             {"id": number, "text": season, "votes": int(number == 3)}
@@ -280,6 +281,7 @@ def test_create_as_json_returns_the_poll(client: FlaskClient, link: RecordingLin
     assert created == {
         "id": 2,
         "question": "Tea or coffee?",
+        "closed": False,
         "total": 0,
         "choices": [{"id": 5, "text": "Tea", "votes": 0}, {"id": 6, "text": "Coffee", "votes": 0}],
     }
@@ -292,7 +294,7 @@ def test_create_as_json_returns_the_poll(client: FlaskClient, link: RecordingLin
 def test_create_as_form_leads_to_the_new_poll(client: FlaskClient) -> None:
     form = {"question": " Tea\tor  coffee? ", "choices": "Tea\r\n\r\n  Black   coffee \r\n \r\n"}
 
-    response = client.post("/polls", data=form, headers=HTML)
+    response = log_in(client).post("/polls", data=form, headers=HTML)
 
     assert (response.status_code, response.location) == (303, "/?poll=2")
     created = client.get("/polls/2").get_json()
@@ -313,7 +315,7 @@ def test_create_takes_two_hundred_characters(client: FlaskClient, question: str)
 def test_create_refuses_a_question(
     client: FlaskClient, link: RecordingLink, question: object
 ) -> None:
-    response = client.post("/polls", json={"question": question, "choices": ["a", "b"]})
+    response = log_in(client).post("/polls", json={"question": question, "choices": ["a", "b"]})
 
     assert response.status_code == 400
     assert response.get_json() == {"error": "The question has to be text of 1 to 200 characters."}
@@ -327,7 +329,7 @@ def test_create_as_form_shows_what_is_wrong_with_the_question(
 ) -> None:
     form = {"question": question, "choices": "a\nb"}
 
-    response = client.post("/polls", data=form, headers=HTML)
+    response = log_in(client).post("/polls", data=form, headers=HTML)
 
     assert response.status_code == 400
     assert response.mimetype == "text/html"
@@ -352,7 +354,7 @@ def test_create_as_form_shows_what_is_wrong_with_the_question(
     ],
 )
 def test_create_refuses_choices(client: FlaskClient, choices: object, error: str) -> None:
-    response = client.post("/polls", json={"question": "Which?", "choices": choices})
+    response = log_in(client).post("/polls", json={"question": "Which?", "choices": choices})
 
     assert response.status_code == 400
     assert response.get_json() == {"error": error}
@@ -362,7 +364,9 @@ def test_create_refuses_choices(client: FlaskClient, choices: object, error: str
 def test_create_takes_eight_choices_of_a_hundred_characters(client: FlaskClient) -> None:
     choices = [letter * 100 for letter in "abcdefgh"]
 
-    created = client.post("/polls", json={"question": "Which?", "choices": choices}).get_json()
+    created = (
+        log_in(client).post("/polls", json={"question": "Which?", "choices": choices}).get_json()
+    )
 
     assert [choice["text"] for choice in created["choices"]] == choices
 
@@ -463,7 +467,7 @@ def test_error_is_json_for_programs_and_a_page_for_browsers(
 def test_failure_tells_the_client_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A database that cannot be opened is logged, and is an error of ours."""
     (tmp_path / "file").write_text("")
-    broken = create_app({"DATABASE": str(tmp_path / "file" / "polls.sqlite")})
+    broken = create_app({"DATABASE": str(tmp_path / "file" / "polls.sqlite"), "SECRET_KEY": "x"})
 
     response = broken.test_client().get("/polls/1")
 
@@ -585,6 +589,7 @@ def test_configuration_comes_from_the_environment_and_loses_to_the_argument(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FLASK_DATABASE", "/somewhere/polls.sqlite")
+    monkeypatch.setenv("FLASK_SECRET_KEY", "not written to a file there")
     monkeypatch.setenv("FLASK_WAMP_URL", "ws://router.example:8080/ws")
 
     from_environment = create_app()

@@ -9,7 +9,6 @@ from flask_wamp import ApplicationError
 
 from .conftest import Call, RecordingLink
 
-CREATE = "com.example.polls.create"
 RESULTS = "com.example.polls.results"
 SUMMARY = "com.example.polls.summary"
 VOTE = "com.example.polls.vote"
@@ -50,16 +49,6 @@ def test_results_are_those_of_http(call: Call, client: FlaskClient) -> None:
     client.post("/polls/1/votes", json={"choice": 2})
 
     assert call(RESULTS, poll_id=1) == call(RESULTS, 1) == client.get("/polls/1").get_json()
-
-
-def test_create_makes_a_poll(call: Call, client: FlaskClient, link: RecordingLink) -> None:
-    created = call(CREATE, question=" Tea or  coffee? ", choices=["Tea", "Coffee"])
-
-    assert created["question"] == "Tea or coffee?"
-    assert client.get(f"/polls/{created['id']}").get_json() == created
-    assert link.published == [
-        ("com.example.polls.created", {"id": created["id"], "question": "Tea or coffee?"})
-    ]
 
 
 def test_summary_asks_the_service(call: Call, link: RecordingLink) -> None:
@@ -118,30 +107,6 @@ def test_choice_that_cannot_be_is_an_invalid_argument(
     )
     assert call(RESULTS, 1)["total"] == 0
     assert link.published == []
-
-
-@pytest.mark.parametrize("question", ["", "  ", "x" * 201, "x" * 10_000, "x" * 100_000, 7, None])
-def test_question_that_cannot_be_has_the_error_of_http(
-    call: Call, client: FlaskClient, link: RecordingLink, question: object
-) -> None:
-    text = "The question has to be text of 1 to 200 characters."
-
-    error = refusal(call, CREATE, question=question, choices=["a", "b"])
-
-    assert error == ("wamp.error.invalid_argument", text, 400)
-    if not isinstance(question, str) or len(question) <= 10_000:
-        over_http = client.post("/polls", json={"question": question, "choices": ["a", "b"]})
-        assert over_http.get_json() == {"error": text}
-    assert client.get("/polls/2").status_code == 404
-    assert link.published == []
-
-
-def test_choices_as_text_are_refused(call: Call) -> None:
-    assert refusal(call, CREATE, question="Which?", choices="a\nb") == (
-        "wamp.error.invalid_argument",
-        "A poll needs a list of 2 to 8 choices.",
-        400,
-    )
 
 
 def test_missing_poll_is_named(call: Call) -> None:

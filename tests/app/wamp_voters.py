@@ -65,8 +65,8 @@ def main(url: str, count: int, poll: int, *choices: int) -> None:
     with app.app_context():
         refused = {
             "unknown": refusal("com.example.polls.vote", poll_id=1_000_000, choice=1),
-            "empty": refusal("com.example.polls.create", question="", choices=["a", "b"]),
-            "long": refusal("com.example.polls.create", question="x" * 10_000, choices=["a", "b"]),
+            "create": refusal("com.example.polls.create", question="?", choices=["a", "b"]),
+            "close": refusal("com.example.polls.close", poll_id=poll),
         }
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()

@@ -23,6 +23,7 @@ from playwright.sync_api import (
 )
 
 from flask_wamp.node import CrossbarNode
+from tests.people import Person
 
 ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "flask_app" / "static" / "vendor" / "wampy.min.js"
@@ -73,7 +74,8 @@ class Poll:
 
     def __init__(self, node: CrossbarNode, question: str, choices: list[str]) -> None:
         self.node = node
-        self._created = post(node, "polls", question=question, choices=choices)
+        self.owner = Person(node.url)
+        self._created = self.owner.create(question, *choices)
         self.id: int = self._created["id"]
         self.url = f"{node.url}?poll={self.id}"
         self.choices = {choice["text"]: choice["id"] for choice in self._created["choices"]}
@@ -109,6 +111,11 @@ class Visitor:
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("request", lambda request: self._on_address(request.url))
+
+    def log_in(self, person: Person) -> "Visitor":
+        """Have the cookies of somebody who is logged in."""
+        self.context.add_cookies([{"name": "session", "value": person.cookie, "url": person.url}])
+        return self
 
     def open(self, url: str) -> Page:
         """Open a page; requests to its host are fine from now on."""

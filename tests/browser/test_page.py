@@ -127,7 +127,8 @@ def test_page_comes_with_numbers_and_summary(visitor: Visitor, poll: Poll) -> No
 
 
 def test_created_poll_appears_in_the_other_page(welcome: Welcome, poll: Poll) -> None:
-    author, reader = live(welcome().open(poll.url)), live(welcome().open(poll.url))
+    author = live(welcome().log_in(poll.owner).open(poll.url))
+    reader = live(welcome().open(poll.url))
     question = "Is <b>this</b> & “that” shown as it is?"
 
     author.get_by_label("Question").fill(question)
@@ -351,7 +352,7 @@ def test_refused_question_is_told_and_can_be_corrected(
     welcome: Welcome, poll: Poll, question: str, javascript: bool
 ) -> None:
     """By a browser that does not check, or not enough; what was entered is not lost."""
-    visitor = welcome(java_script_enabled=javascript)
+    visitor = welcome(java_script_enabled=javascript).log_in(poll.owner)
     visitor.expected = REFUSED
     page = visitor.open(poll.url)
     if javascript:
@@ -374,7 +375,7 @@ def test_refused_question_is_told_and_can_be_corrected(
 
 
 def test_empty_question_is_not_even_sent(visitor: Visitor, poll: Poll) -> None:
-    page = live(visitor.open(poll.url))
+    page = live(visitor.log_in(poll.owner).open(poll.url))
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method))
     page.get_by_label("Choices").fill("Yes\nNo")
@@ -400,7 +401,7 @@ def test_unknown_poll_has_a_way_out(visitor: Visitor, poll: Poll) -> None:
 
 
 def test_everything_works_without_javascript(welcome: Welcome, poll: Poll) -> None:
-    page = welcome(java_script_enabled=False).open(poll.url)
+    page = welcome(java_script_enabled=False).log_in(poll.owner).open(poll.url)
     expect(state(page)).to_have_text(OFF)
 
     vote_button(page, "Coffee").click()
@@ -444,7 +445,7 @@ def test_page_without_its_wamp_client_says_so_and_works(visitor: Visitor, poll: 
 
 
 def test_every_control_has_a_name(visitor: Visitor, poll: Poll) -> None:
-    page = live(visitor.open(poll.url))
+    page = live(visitor.log_in(poll.owner).open(poll.url))
 
     controls = focusable(page)
 
@@ -456,6 +457,8 @@ def test_every_control_has_a_name(visitor: Visitor, poll: Poll) -> None:
         ("textbox", "Question"),
         ("textbox", "Choices"),
         ("button", "Create poll"),
+        ("button", "Close this poll"),
+        ("button", "Log out"),
     }
     assert ("link", "Live poll") in controls
     assert all(name for _role, name in controls)
@@ -480,7 +483,7 @@ def focusable(page: Page) -> list[tuple[str, str]]:
 
 
 def test_keyboard_alone_votes_and_creates(visitor: Visitor, poll: Poll) -> None:
-    page = live(visitor.open(poll.url))
+    page = live(visitor.log_in(poll.owner).open(poll.url))
 
     tab_to(page, "Vote for Coffee")
     page.keyboard.press("Enter")

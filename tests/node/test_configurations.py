@@ -9,6 +9,7 @@ import pytest
 
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.command import crossbar_command
+from tests.people import Person
 
 from .support import (
     CALL,
@@ -80,7 +81,7 @@ def test_page_is_served(node: CrossbarNode) -> None:
 
 def test_vote_over_wamp_and_http_moves_the_other_pages(node: CrossbarNode) -> None:
     with connected(node.ws_url) as voter, connected(node.ws_url) as page:
-        poll = voter.call("com.example.polls.create", question="Which?", choices=["this", "that"])
+        poll = Person(node.url).create("Which?", "this", "that")
         first, second = (choice["id"] for choice in poll["choices"])
         results = page.subscribe(f"com.example.polls.{poll['id']}.results")
         assert voter.call("com.example.polls.vote", poll["id"], choice=first)["total"] == 1
@@ -93,7 +94,7 @@ def test_vote_over_wamp_and_http_moves_the_other_pages(node: CrossbarNode) -> No
 
 def test_summary_service_counts_votes_and_answers_both_ways(node: CrossbarNode) -> None:
     with connected(node.ws_url) as peer:
-        poll = peer.call("com.example.polls.create", question="Tea?", choices=["yes", "no"])
+        poll = Person(node.url).create("Tea?", "yes", "no")
         choice = poll["choices"][0]["id"]
         for _ in range(3):
             peer.call("com.example.polls.vote", poll["id"], choice=choice)
@@ -171,10 +172,10 @@ def test_message_over_1_mib_is_refused_and_the_node_lives(node: CrossbarNode) ->
 @pytest.mark.slow
 def test_nodes_run_side_by_side(crossbar_node: CrossbarNode, guest_node: CrossbarNode) -> None:
     assert crossbar_node.port != guest_node.port
-    with connected(crossbar_node.ws_url) as one, connected(guest_node.ws_url) as other:
+    with connected(guest_node.ws_url) as other:
         events = other.subscribe("com.example.polls.created")
-        one.call("com.example.polls.create", question="Only here?", choices=["yes", "no"])
-        created = other.call("com.example.polls.create", question="There?", choices=["yes", "no"])
+        Person(crossbar_node.url).create("Only here?", "yes", "no")
+        created = Person(guest_node.url).create("There?", "yes", "no")
         # The first node's poll would have come before.
         assert events.get().kwargs == {"id": created["id"], "question": "There?"}
     assert b"Only here?" in http(crossbar_node.url).body
