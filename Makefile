@@ -89,7 +89,7 @@ run: $(RUNTIME) $(VENDOR) ## start the node on PORT; Ctrl-C ends it
 
 .PHONY: test
 test: ## run the tests; ARGS="-k poll" goes to pytest
-test: PYTEST := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 test: pytest
 
 .PHONY: test-slow
