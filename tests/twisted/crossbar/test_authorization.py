@@ -28,7 +28,7 @@ BACKEND = {
 LISTENER = {
     "name": "listener",
     "permissions": [
-        {"uri": "com.app", "match": "exact", "allow": {"subscribe": True, "publish": True}},
+        {"uri": "com.app", "match": "exact", "allow": {"subscribe": True}, "cache": True},
         {"uri": "org.", "match": "prefix", "allow": {"subscribe": True, "publish": True}},
     ],
 }
@@ -347,6 +347,29 @@ def test_authorization_refuses_an_engine_that_lacks_what_it_needs(
     lose(node)
     with pytest.raises(SetupError, match="does not let flask-wamp decide who may do what"):
         node.install()
+
+
+def test_authorization_says_that_permissions_of_the_configuration_win(
+    shop: Flask, wamp: WAMP
+) -> None:
+    wamp.callee("com.shop.listen", allow="listener")(view)
+    node = Node(shop, ANONYMOUS, BACKEND, LISTENER).install()
+    (line,) = node.lines
+    assert "the role 'listener' has permissions in the node's configuration" in line
+    assert node.may("listener", call("com.shop.listen")) is False
+
+
+@pytest.mark.parametrize("role", ["user", "listener"])
+def test_authorization_that_fails_denies_and_tells_strangers_nothing(
+    node: Node, role: str, monkeypatch: pytest.MonkeyPatch, twisted_log: list[str]
+) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> bool:
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(Denials, "tell", fail)
+    (answer,) = node.start(role, subscribe("", match="prefix"))
+    assert answer["allow"] is False
+    assert any("so nobody may" in text and "a secret" in text for text in twisted_log)
 
 
 # --- the log
