@@ -281,6 +281,15 @@ def test_rights_are_said_once(app: Flask, wamp: WAMP) -> None:
     assert len(rights_of(app).rights) == 2
 
 
+def test_rights_of_a_namespace_that_is_refused_are_none(app: Flask, wamp: WAMP) -> None:
+    wamp.callee("com.shop.price")(view)
+    shop = Namespace("com.shop", subscribe="everyone")
+    shop.callee("price", allow="everyone")(view)
+    refusal(DeclarationError, wamp.register_namespace, shop)
+    assert rights_of(app).decide("user", "subscribe", "com.shop.sold") is False
+    assert rights_of(app).decide("user", "call", "com.shop.price") is False
+
+
 def test_rights_to_a_procedure_that_is_declared_with_none_can_stand_elsewhere(
     app: Flask, wamp: WAMP
 ) -> None:
