@@ -21,6 +21,10 @@ from twisted.internet.defer import Deferred
 
 from ...context import Access
 from ...errors import SetupError
+from .recursion import restore_recursion_limit
+
+# Whoever imports this, and makes no session: the import of Crossbar.io above has raised it.
+restore_recursion_limit()
 
 #: Decides: True, False, or what will be one of them. The text names an option that is not known.
 Decide = Callable[[Access, str], "bool | Deferred[bool]"]

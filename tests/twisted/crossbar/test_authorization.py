@@ -11,14 +11,12 @@ from flask import Flask
 from twisted.internet.defer import Deferred
 
 from flask_wamp import WAMP, SetupError
-from flask_wamp._twisted.engine.recursion import restore_recursion_limit
 from flask_wamp.context import Access
 from flask_wamp.crossbar.authorization import Authorization
 from flask_wamp.crossbar.denials import Denials
 from flask_wamp.declare.rights import DeclaredRights
 from flask_wamp.state import state_of
-
-restore_recursion_limit()
+from tests.unit.doubles import run_program
 
 ALL = {"call": True, "register": True, "publish": True, "subscribe": True}
 BACKEND = {
@@ -442,3 +440,16 @@ def test_denials_say_what_was_denied(log: Any, access: Access, text: str) -> Non
     denials.tell(access, lambda uri: f"remedy for {uri}")
     assert text in lines[0]
     assert lines[0].endswith(f"remedy for {access.uri}")
+
+
+def test_import_of_the_sessions_leaves_the_recursion_limit_alone() -> None:
+    """The command that looks a node through imports them as well, and makes no session."""
+    program = """
+        import sys
+        import warnings
+        warnings.simplefilter("ignore")  # those of what Crossbar.io imports
+        before = sys.getrecursionlimit()
+        import flask_wamp.crossbar
+        print("crossbar.router.role" in sys.modules, sys.getrecursionlimit() == before)
+    """
+    assert run_program(program).split() == ["True", "True"]
