@@ -50,7 +50,13 @@ class Authorization:
                 f"the component's own role {roles.own!r} has no permissions in the configuration: "
                 'services have them there, as the role "backend" of flask wamp init does'
             )
-        named = self._rights().roles() - roles.configured.keys()
+        named = self._rights().roles()
+        for name in sorted(named & roles.configured.keys() - governed):
+            self._denials.warn(
+                f"the role {name!r} has permissions in the node's configuration, so what decorators "
+                'allow it counts for nothing: write "permissions": [] there'
+            )
+        named -= roles.configured.keys()
         for name in sorted({*governed, *named}):
             roles.govern(name, self.decide)
         for name, role in roles.configured.items():

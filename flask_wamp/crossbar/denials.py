@@ -20,12 +20,12 @@ LONGEST = 100
 class Denials:
     """Logs denials, each kind once in a while.
 
-    :param warn: logs a line.
+    :ivar warn: logs a line.
     :param clock: returns seconds.
     """
 
     def __init__(self, warn: Callable[[str], Any], clock: Callable[[], float]) -> None:
-        self._warn = warn
+        self.warn = warn
         self._clock = clock
         self._told: OrderedDict[tuple[Any, ...], float] = OrderedDict()
         self._begin = 0.0
@@ -55,7 +55,7 @@ class Denials:
             self._told.popitem(last=False)
         untold, self._untold = self._untold, 0
         more = f"; {untold} more were not logged" if untold else ""
-        self._warn(
+        self.warn(
             f"denied: {access.authrole!r} (authid {_short(str(access.authid))!r}) may not "
             f"{_what(access)} {shown!r}: {remedy(shown)}{more}"
         )

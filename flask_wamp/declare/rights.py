@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from ..uris import MAX_LENGTH
 from .allow import EVERYONE, SERVICES_ALONE, Allow, Decision
 from .declared import Grant, Procedure
 from .patterns import Patterns
@@ -100,7 +101,7 @@ class Rights:
             be subscribed to that the pattern matches.
         :param retain: of a publish: the router is to keep the event.
         """
-        if action not in ("call", "publish", "subscribe"):
+        if action not in ("call", "publish", "subscribe") or len(uri) > MAX_LENGTH:
             return False
         table = self._tables[_kind(action)]
         if match != "exact":

@@ -21,6 +21,10 @@ from twisted.internet.defer import Deferred
 
 from ...context import Access
 from ...errors import SetupError
+from .recursion import restore_recursion_limit
+
+# Whoever imports this, and makes no session: the import of Crossbar.io above has raised it.
+restore_recursion_limit()
 
 #: Decides: True, False, or what will be one of them. The text names an option that is not known.
 Decide = Callable[[Access, str], "bool | Deferred[bool]"]
@@ -46,11 +50,16 @@ class GovernedRole(RouterRole):
 
     def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Any:
         """Return what the router takes for an answer; a Deferred where somebody is asked."""
-        # Who somebody claims to be, or what a router may know that we do not.
-        unknown = next((name for name in options if name not in KNOWN[action]), "")
-        answer = self._decide(access_of(session, uri, action, options), unknown)
+        try:
+            # Who somebody claims to be, or what a router may know that we do not.
+            unknown = next((name for name in options if name not in KNOWN[action]), "")
+            answer = self._decide(access_of(session, uri, action, options), unknown)
+        except Exception:  # noqa: BLE001
+            # The router would tell the text to the session.
+            self.log.failure("flask-wamp: who may do what cannot be told, so nobody may")
+            answer = False
         if not isinstance(answer, Deferred):
-            return authorization(action, allow=answer)
+            return authorization(action, allow=answer is True)
         outcome: Deferred[Any] = Deferred()
 
         def settle(said: object) -> None:
@@ -72,9 +81,16 @@ class GuardedRole(RouterRole):
 
     def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Any:
         """Return what the router takes for an answer."""
-        if not self._allows(access_of(session, uri, action, options)):
+        try:
+            allows = self._allows(access_of(session, uri, action, options))
+        except Exception:  # noqa: BLE001
+            # As above.
+            self.log.failure("flask-wamp: who may do what cannot be told, so nobody may")
+            allows = False
+        if not allows:
             return authorization(action, allow=False)
-        return self._inner.authorize(session, uri, action, options)
+        # The router looks into its cache first, which forgets nothing and knows no options.
+        return {**self._inner.authorize(session, uri, action, options), "cache": False}
 
 
 class RealmRoles:

@@ -11,14 +11,12 @@ from flask import Flask
 from twisted.internet.defer import Deferred
 
 from flask_wamp import WAMP, SetupError
-from flask_wamp._twisted.engine.recursion import restore_recursion_limit
 from flask_wamp.context import Access
 from flask_wamp.crossbar.authorization import Authorization
 from flask_wamp.crossbar.denials import Denials
 from flask_wamp.declare.rights import DeclaredRights
 from flask_wamp.state import state_of
-
-restore_recursion_limit()
+from tests.unit.doubles import run_program
 
 ALL = {"call": True, "register": True, "publish": True, "subscribe": True}
 BACKEND = {
@@ -28,7 +26,7 @@ BACKEND = {
 LISTENER = {
     "name": "listener",
     "permissions": [
-        {"uri": "com.app", "match": "exact", "allow": {"subscribe": True, "publish": True}},
+        {"uri": "com.app", "match": "exact", "allow": {"subscribe": True}, "cache": True},
         {"uri": "org.", "match": "prefix", "allow": {"subscribe": True, "publish": True}},
     ],
 }
@@ -349,6 +347,29 @@ def test_authorization_refuses_an_engine_that_lacks_what_it_needs(
         node.install()
 
 
+def test_authorization_says_that_permissions_of_the_configuration_win(
+    shop: Flask, wamp: WAMP
+) -> None:
+    wamp.callee("com.shop.listen", allow="listener")(view)
+    node = Node(shop, ANONYMOUS, BACKEND, LISTENER).install()
+    (line,) = node.lines
+    assert "the role 'listener' has permissions in the node's configuration" in line
+    assert node.may("listener", call("com.shop.listen")) is False
+
+
+@pytest.mark.parametrize("role", ["user", "listener"])
+def test_authorization_that_fails_denies_and_tells_strangers_nothing(
+    node: Node, role: str, monkeypatch: pytest.MonkeyPatch, twisted_log: list[str]
+) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> bool:
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(Denials, "tell", fail)
+    (answer,) = node.start(role, subscribe("", match="prefix"))
+    assert answer["allow"] is False
+    assert any("so nobody may" in text and "a secret" in text for text in twisted_log)
+
+
 # --- the log
 
 
@@ -419,3 +440,16 @@ def test_denials_say_what_was_denied(log: Any, access: Access, text: str) -> Non
     denials.tell(access, lambda uri: f"remedy for {uri}")
     assert text in lines[0]
     assert lines[0].endswith(f"remedy for {access.uri}")
+
+
+def test_import_of_the_sessions_leaves_the_recursion_limit_alone() -> None:
+    """The command that looks a node through imports them as well, and makes no session."""
+    program = """
+        import sys
+        import warnings
+        warnings.simplefilter("ignore")  # those of what Crossbar.io imports
+        before = sys.getrecursionlimit()
+        import flask_wamp.crossbar
+        print("crossbar.router.role" in sys.modules, sys.getrecursionlimit() == before)
+    """
+    assert run_program(program).split() == ["True", "True"]

@@ -155,6 +155,15 @@ def test_rights_of_a_topic_stand_alone_or_above_a_function(app: Flask, wamp: WAM
     )
 
 
+def test_rights_to_endless_uris_are_nobodys(app: Flask, wamp: WAMP) -> None:
+    """The rest of this package speaks of none that is longer, either."""
+    wamp.topic("com.", match="prefix", publish="everyone", subscribe="everyone")
+    rights = rights_of(app)
+    assert rights.decide("user", "publish", f"com.{'x' * 251}") is True
+    assert rights.decide("user", "publish", f"com.{'x' * 252}") is False
+    assert rights.decide("user", "subscribe", f"com.{'x' * 1_000_000}", "prefix") is False
+
+
 def test_rights_to_handle_events_are_no_rights_of_others(app: Flask, wamp: WAMP) -> None:
     wamp.consume("com.shop.sold")(view)
     for action in ("publish", "subscribe"):
@@ -270,6 +279,15 @@ def test_rights_are_said_once(app: Flask, wamp: WAMP) -> None:
     line = line_of(test_rights_are_said_once)
     assert f"declared twice, at {__name__} ({__file__}:{line + 1}) and at " in text
     assert len(rights_of(app).rights) == 2
+
+
+def test_rights_of_a_namespace_that_is_refused_are_none(app: Flask, wamp: WAMP) -> None:
+    wamp.callee("com.shop.price")(view)
+    shop = Namespace("com.shop", subscribe="everyone")
+    shop.callee("price", allow="everyone")(view)
+    refusal(DeclarationError, wamp.register_namespace, shop)
+    assert rights_of(app).decide("user", "subscribe", "com.shop.sold") is False
+    assert rights_of(app).decide("user", "call", "com.shop.price") is False
 
 
 def test_rights_to_a_procedure_that_is_declared_with_none_can_stand_elsewhere(
