@@ -465,8 +465,7 @@ def connected(url: str, *, serializer: str = "json") -> Iterator[Peer]:
 
 def connect_factory(factory: Any, source: str | None = None) -> None:
     """Connect a WebSocket client factory to its address, from *source* where that is given."""
-    reactor = running_reactor()
-    bound = None if source is None else (source, 0)
+    reactor, bound = running_reactor(), source and (source, 0)
     endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port, bindAddress=bound)
     on_reactor(lambda: endpoint.connect(factory))
 
@@ -515,17 +514,12 @@ class RawPeer:
     """A client that sends and receives WAMP messages as lists.
 
     :param origin: the ``Origin`` header of the handshake; None sends none.
-    :param source: the address that it connects from, ``"127.0.0.2"``.
+    :cvar source: the address that it connects from, ``"127.0.0.2"``; None for any.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        origin: str | None = None,
-        serializer: str = "json",
-        source: str | None = None,
-    ) -> None:
+    source: str | None = None
+
+    def __init__(self, url: str, *, origin: str | None = None, serializer: str = "json") -> None:
         self._serializer = RAW_SERIALIZERS[serializer]
         self.opened: Future[Any] = Future()
         self.closed: Future[tuple[int | None, str | None]] = Future()
@@ -536,7 +530,7 @@ class RawPeer:
         factory.protocol = _RawProtocol
         factory.noisy = False
         factory.peer = self
-        connect_factory(factory, source)
+        connect_factory(factory, self.source)
         self._protocol = self.opened.result(LIMIT)
 
     def join(self) -> int:
