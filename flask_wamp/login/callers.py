@@ -51,6 +51,34 @@ Ask = Callable[[str, list[Any]], Any]
 _Key = tuple[int, str | None, str | None]
 
 
+class _Memory:
+    """What a process knows through one of its sessions.
+
+    :ivar silent_until: when the router is asked again that does not tell.
+    """
+
+    def __init__(self, services: frozenset[str]) -> None:
+        self.services = services
+        self.silent_until = 0.0
+        self._lock = threading.Lock()
+        self._peers: OrderedDict[_Key, Peer | None] = OrderedDict()
+
+    def get(self, key: _Key) -> tuple[bool, Peer | None]:
+        """Return whether it is known who that is, and who it is."""
+        with self._lock:
+            if key in self._peers:
+                self._peers.move_to_end(key)
+                return True, self._peers[key]
+        return time.monotonic() < self.silent_until, None
+
+    def keep(self, key: _Key, peer: Peer | None) -> None:
+        """Remember who that is, in place of whoever has not called for longest."""
+        with self._lock:
+            self._peers[key] = peer
+            if len(self._peers) > REMEMBERED:
+                self._peers.popitem(last=False)
+
+
 class Callers:
     """Tells who is behind the calls that a process answers; may be used on any thread.
 
@@ -59,17 +87,12 @@ class Callers:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._lock = threading.Lock()
-        self._known: OrderedDict[_Key, Peer | None] = OrderedDict()
-        self._services = SERVICES
-        self._silent_until = 0.0
+        # Made with the first session: a lock is not to be older than a fork, or than gevent's patches.
+        self._memory: _Memory | None = None
 
     def renew(self, authrole: str | None) -> None:
         """Forget everybody: this process has a new session, of the role *authrole*."""
-        with self._lock:
-            self._known = OrderedDict()
-            self._services = SERVICES if authrole is None else SERVICES | {authrole}
-            self._silent_until = 0.0
+        self._memory = _Memory(SERVICES if authrole is None else SERVICES | {authrole})
 
     def of(self, invocation: Invocation) -> Peer | None:
         """Return who called; None for services, and where the router has no handshake of it.
@@ -77,34 +100,31 @@ class Callers:
         :raises ApplicationError: ``wamp.error.unavailable``: the router did not say, so that
             nobody may be taken for a visitor.
         """
-        session = invocation.caller
-        if session is None or invocation.caller_authrole in self._services:
+        session, authrole = invocation.caller, invocation.caller_authrole
+        if session is None or authrole in SERVICES:
             return None
-        key = (session, invocation.caller_authid, invocation.caller_authrole)
-        with self._lock:
-            known = self._known
-            if key in known:
-                known.move_to_end(key)
-                return known[key]
-            if time.monotonic() < self._silent_until:
-                return None
-        peer = self._ask_for(session, invocation)
-        with self._lock:
-            # An answer of before renew() is kept in what that has thrown away.
-            known[key] = peer
-            if len(known) > REMEMBERED:
-                known.popitem(last=False)
+        memory = self._memory
+        if memory is None:
+            self.renew(None)
+            return self.of(invocation)
+        if authrole in memory.services:
+            return None
+        key = (session, invocation.caller_authid, authrole)
+        is_known, peer = memory.get(key)
+        if not is_known:
+            peer = self._ask_for(session, invocation, memory)
+            # What was asked before renew() is kept in what that has thrown away.
+            memory.keep(key, peer)
         return peer
 
-    def _ask_for(self, session: int, invocation: Invocation) -> Peer | None:
+    def _ask_for(self, session: int, invocation: Invocation, memory: _Memory) -> Peer | None:
         try:
             answer = self._ask(HANDSHAKE, [session])
         except RemoteError as error:
             if error.uri not in _SILENT:
                 raise _unknown(error) from error
             # A router that is none of ours: callers have no handshake there.
-            with self._lock:
-                self._silent_until = time.monotonic() + SILENCE
+            memory.silent_until = time.monotonic() + SILENCE
             return None
         except WAMPError as error:
             raise _unknown(error) from error

@@ -8,14 +8,13 @@ a copy of its cookie opens no other.
 import secrets
 import time
 from collections.abc import Callable, MutableMapping
-from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
-from flask import Flask, Response, g, has_request_context, request, request_started
+from flask import Flask, Response, g, has_request_context
 from flask.globals import request_ctx
 
-from ..context import METHOD
+from ..context import current_invocation
 from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
 from .authenticator import LOGIN_KEY
 
@@ -37,17 +36,22 @@ def init_app(app: Flask, ask: Ask) -> None:
 
     :param ask: revokes a login, before the response goes out.
     """
-    # weak: blinker would forget a function that nobody else holds.
-    request_started.connect(_note_begin, app, weak=False)
-    app.after_request(partial(_settle, app, ask))
+    # Before all others: they may answer, or clear the session.
+    app.before_request_funcs.setdefault(None, []).insert(0, _note_begin)
+
+    @app.after_request
+    def settle(response: Response) -> Response:
+        return _settle(app, ask, response)
+
     if find_spec("flask_login") is not None:
         from flask_login import user_logged_in, user_logged_out
 
         for signal in (user_logged_in, user_logged_out):
+            # weak: blinker would forget a function that nobody else holds.
             signal.connect(_note_change, app, weak=False)
 
 
-def _note_begin(_app: Flask, **_more: Any) -> None:
+def _note_begin() -> None:
     session = _session()
     if session is not None:
         setattr(g, _AT_BEGIN, (_login_of(session), _who(session)))
@@ -104,7 +108,7 @@ def _session() -> MutableMapping[str, Any] | None:
 
     From Flask 3.1.3 on, whoever takes it from the context makes the response depend on cookies.
     """
-    if request.method == METHOD:
+    if current_invocation.get(None) is not None:
         return None
     found: Any = getattr(request_ctx, "_session", None)
     session: MutableMapping[str, Any] = request_ctx.session if found is None else found

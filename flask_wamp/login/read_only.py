@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any, Final
 
-from flask import Flask, session
+from flask import Flask
 
 from ..errors import ReadOnlySession, SetupError
 
@@ -19,7 +19,7 @@ from ..errors import ReadOnlySession, SetupError
 FLASK_LOGIN: Final = "flask_login.login_manager"
 #: Where Flask keeps what the next page is to show; a call shows no page.
 FLASHES: Final = "_flashes"
-_REFUSES: Final = "_wamp_refuses"
+_VIEW: Final = "_wamp_view"
 #: Methods by which a session is changed.
 _CHANGING: Final = (
     "__setitem__",
@@ -35,8 +35,8 @@ _CHANGING: Final = (
 _CHANGED: Final = frozenset({"modified", "permanent"})
 
 
-def make_read_only(app: Flask, code: CodeType | None) -> None:
-    """Keep the current request's session from being saved, and from what a view does to it.
+def make_read_only(app: Flask, session: Any, code: CodeType | None) -> None:
+    """Keep a request's *session* from being saved, and from what a view does to it.
 
     :param code: the view's own; None where it has none, which refuses whoever writes.
     :raises SetupError: sessions of this class cannot be kept so.
@@ -46,7 +46,8 @@ def make_read_only(app: Flask, code: CodeType | None) -> None:
     if issubclass(kind, null):
         # There is no secret key, which Flask says as well.
         return
-    session.pop(FLASHES, None)
+    if FLASHES in session:
+        del session[FLASHES]
     try:
         session.__class__ = _read_only_class(kind, null)
     except TypeError as error:
@@ -54,7 +55,7 @@ def make_read_only(app: Flask, code: CodeType | None) -> None:
             f"sessions of the class {kind.__qualname__} cannot be used in a call: {error}; make it "
             "a subclass of dict, as Flask's documentation of SessionInterface has it"
         ) from None
-    setattr(session, _REFUSES, lambda: is_inside(code))
+    vars(session)[_VIEW] = code
 
 
 def is_inside(code: CodeType | None) -> bool:
@@ -70,8 +71,8 @@ def is_inside(code: CodeType | None) -> bool:
 
 
 def _refuse_inside(changed: Any) -> None:
-    refuses: Callable[[], bool] | None = vars(changed).get(_REFUSES)
-    if refuses is not None and refuses():
+    own = vars(changed)
+    if _VIEW in own and is_inside(own[_VIEW]):
         raise ReadOnlySession(
             "the session cannot be changed in a call: it comes from the cookies of the caller's "
             "WebSocket, and no cookie can be set there; change it in a request of HTTP"

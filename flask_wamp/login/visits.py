@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flask import Flask, session
+from flask import Flask
 from flask.ctx import RequestContext
 
 from ..context import METHOD
@@ -42,8 +42,8 @@ def request_of(app: Flask, peer: Peer) -> RequestContext:
     return app.request_context(bare.request_environ(REQUEST_METHOD=METHOD))
 
 
-def log_in(app: Flask, peer: Peer) -> None:
-    """Let Flask-Login find the user who has come without a cookie, in the current request.
+def log_in(app: Flask, session: Any, peer: Peer) -> None:
+    """Let Flask-Login find the user who has come without a cookie, by the request's *session*.
 
     It has not seen the login, so it is not a fresh one. As of Flask-Login 0.6.3 a session with
     ``_user_id`` is that user's; one that is ``permanent`` loses no user to the "strong" protection

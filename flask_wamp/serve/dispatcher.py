@@ -1,7 +1,7 @@
 """From an invocation or event into Flask, and back as a value or an error."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from types import GeneratorType
 from typing import Any, Protocol
 
@@ -183,22 +183,15 @@ class Dispatcher:
         if endpoint.route is not None:
             return self._pipeline.run(endpoint, peer, args, kwargs, complete)
         fit = endpoint.fit(args, kwargs)
-        with self._context(endpoint, peer):
+        app = self._app
+        context = None if peer is None else request_of(app, peer)
+        with context or app.app_context():
+            if context is not None and peer is not None:
+                log_in(app, context.session, peer)
+                make_read_only(app, context.session, endpoint.entrance.code)
             visit = endpoint.entrance.visit()
             value = visit.run(endpoint.function, *fit)
-            return complete(plain_value(value, lambda place: is_denial(self._app, visit, place)))
-
-    @contextmanager
-    def _context(self, endpoint: Endpoint, peer: Peer | None) -> Iterator[None]:
-        """Be where a procedure without a route runs: in a request where a page calls."""
-        if peer is None:
-            with self._app.app_context():
-                yield
-            return
-        with request_of(self._app, peer):
-            log_in(self._app, peer)
-            make_read_only(self._app, endpoint.entrance.code)
-            yield
+            return complete(plain_value(value, lambda place: is_denial(app, visit, place)))
 
     def _complete(self, value: Any, send: Send | None) -> Any:
         """Return what travels back for a view's *value*; inside the context of its call."""

@@ -25,7 +25,7 @@ class Entrance:
 
     def visit(self) -> "Visit":
         """Return what tells of one call whether the view has run."""
-        return Visit(self.code, is_wrapped=self._is_wrapped, is_seen=self._is_seen)
+        return Visit(self.code, is_seen=self._is_seen, is_wrapped=self._is_wrapped)
 
 
 class Visit:
@@ -36,10 +36,10 @@ class Visit:
 
     __slots__ = ("_code", "_is_seen", "_is_wrapped", "began")
 
-    def __init__(self, code: CodeType | None, *, is_wrapped: bool, is_seen: bool) -> None:
+    def __init__(self, code: CodeType | None, *, is_seen: bool, is_wrapped: bool) -> None:
         self._code = code
-        self._is_wrapped = is_wrapped
         self._is_seen = is_seen
+        self._is_wrapped = is_wrapped
         self.began: bool | None = False
 
     def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

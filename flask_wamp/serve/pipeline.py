@@ -84,8 +84,8 @@ class CallPipeline:
             context.url_adapter.default_method = method
         with context:
             if peer is not None:
-                log_in(app, peer)
-            make_read_only(app, entrance.code)
+                log_in(app, context.session, peer)
+            make_read_only(app, context.session, entrance.code)
             if request.routing_exception is not None or request.endpoint != route.endpoint:
                 raise _no_path(route, values)
             for key, value in (request.view_args or {}).items():

@@ -4,13 +4,16 @@ import itertools
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
+from flask_wamp.state import state_of
 
+from .apps.blog import create_app, wamp
 from .logins import CALLS, DYNAMIC, METHODS, REFUSED, Member, Person, member
 from .support import APPS, LIMIT, node_config
 
@@ -42,7 +45,13 @@ class Reader(Person):
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNode]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of the application's database."""
+    return tmp_path_factory.mktemp("blog") / "blog.sqlite"
+
+
+@pytest.fixture(scope="module")
+def node(database: Path) -> Iterator[CrossbarNode]:
     """Run the application."""
     place = f"{APPS}.live_blog"
     config = node_config(web=f"{place}.Web", views=[f"{place}.Views"], wsgi=place)
@@ -52,7 +61,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNode]:
     roles = router["realms"][0]["roles"]
     roles[:] = [role for role in roles if role["name"] != "anonymous"]
     roles += [{"name": name, "permissions": [rights]} for name in ("anonymous", "user")]
-    database = tmp_path_factory.mktemp("blog") / "blog.sqlite"
     with CrossbarNode(config, env={"BLOG_DATABASE": str(database)}) as node:
         yield node
 
@@ -126,3 +134,26 @@ def test_login_view_new_login_is_another(node: CrossbarNode, reader: Reader) -> 
         assert page.session.left.result(LIMIT)
     with member(node.ws_url, cookie=reader.cookie) as page:
         assert page.call("com.blog.index")["user"] == name
+
+
+def test_login_view_logout_in_another_process_ends_the_sessions(
+    node: CrossbarNode, database: Path
+) -> None:
+    """As under gunicorn, where the pages are not the node's."""
+    app = create_app(DATABASE=str(database), WAMP_URL=node.backend_url, WAMP_TIMEOUT=LIMIT)
+    http, form = app.test_client(), {"username": next(_names), "password": "x"}
+    http.post("/auth/register", data=form)
+    http.post("/auth/login", data=form)
+    assert state_of(app).slot.link is None
+    cookie = http.get_cookie("session")
+    assert cookie is not None
+    header = f"session={cookie.value}"
+    try:
+        with member(node.ws_url, cookie=header) as page:
+            assert page.call("com.blog.index")["user"] == form["username"]
+            http.get("/auth/logout")
+            assert page.session.left.result(LIMIT)
+        with pytest.raises(ConnectionError):
+            Member.log_in(node.ws_url, cookie=header)
+    finally:
+        wamp.stop(app)

@@ -411,7 +411,9 @@ class Serving:
         if not isinstance(outcomes[0], ViewServer):
             outcomes[0].raiseException()
         # As at a router that is none of ours, from the second call on: nobody is asked who calls.
-        self._state.callers._silent_until = math.inf
+        memory = self._state.callers._memory
+        assert memory is not None
+        memory.silent_until = math.inf
         return router
 
     def stop(self) -> None:
