@@ -51,9 +51,9 @@ def node(project: Path) -> Iterator[CrossbarNode]:
     router["transports"][0]["paths"]["ws"]["auth"].update(json.loads(FILES["methods"]))
     calls = {"uri": "com.club.", "match": "prefix", "cache": False}
     rights = {**calls, "allow": {"call": True}, "disclose": {"caller": True}}
-    router["realms"][0]["roles"] += [
-        {"name": name, "permissions": [rights]} for name in ("user", "board", "device")
-    ]
+    roles = router["realms"][0]["roles"]
+    roles[:] = [role for role in roles if role["name"] != "user"]
+    roles += [{"name": name, "permissions": [rights]} for name in ("user", "board", "device")]
     with CrossbarNode(config) as node:
         yield node
 

@@ -49,6 +49,7 @@ def members_config() -> dict[str, Any]:
     paths = router["transports"][0]["paths"]
     paths["ws"]["auth"] = {method: dict(DYNAMIC) for method in METHODS}
     roles = router["realms"][0]["roles"]
+    roles[:] = [role for role in roles if role["name"] != "user"]
     for name in ("user", "admin"):
         roles.append({"name": name, "permissions": [CALLS]})
     # What it may register is nothing for a person, whatever the application says.
