@@ -5,18 +5,20 @@ request ends is revoked before the response goes out: the WAMP sessions that it 
 a copy of its cookie opens no other.
 """
 
+import inspect
 import secrets
 import time
 from collections.abc import Callable, MutableMapping
 from importlib.util import find_spec
 from typing import Any, Final
 
-from flask import Flask, Response, g, has_request_context
+from flask import Flask, Response, g, has_request_context, request
 from flask.globals import request_ctx
 
 from ..context import current_invocation
 from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
 from .authenticator import LOGIN_KEY
+from .frames import code_of, is_inside
 
 #: The procedure of the router's process that revokes a login.
 END: Final = "flask_wamp.login.end"
@@ -57,8 +59,13 @@ def _note_begin() -> None:
         setattr(g, _AT_BEGIN, (_login_of(session), _who(session)))
 
 
-def _note_change(_app: Flask, **_more: Any) -> None:
-    if has_request_context():
+def _note_change(app: Flask, **_more: Any) -> None:
+    """Note that a view logs somebody in or out, the same user once more, say.
+
+    What stands before the views may log in the one whom a proxy names, with each request anew.
+    """
+    view = app.view_functions.get(request.endpoint or "") if has_request_context() else None
+    if view is not None and is_inside(code_of(inspect.unwrap(view))):
         setattr(g, _CHANGED, True)
 
 
