@@ -79,14 +79,15 @@ def check(raw: Any) -> None:
 
 def _claims_forwarders(raw: Any) -> bool:
     """Tell whether *raw* is a HELLO that names others: Autobahn passes over it, and so nobody sees."""
-    if type(raw) is not list or len(raw) < 3 or raw[0] != message.Hello.MESSAGE_TYPE:
+    if type(raw) is not list or len(raw) < 3 or type(raw[0]) is not int:
         return False
-    return isinstance(raw[2], dict) and "forward_for" in raw[2]
+    is_hello = raw[0] == message.Hello.MESSAGE_TYPE
+    return is_hello and isinstance(raw[2], dict) and "forward_for" in raw[2]
 
 
 def _instead(raw: Any, reason: str) -> list[Any] | None:
     """Return a message that answers in place of *raw*; None where nobody waits for an answer."""
-    if type(raw) is not list or len(raw) < 2 or type(raw[1]) is not int:
+    if type(raw) is not list or [type(part) for part in raw[:2]] != [int, int]:
         return None
     kind, request = raw[0], raw[1]
     if kind == message.Call.MESSAGE_TYPE:

@@ -167,6 +167,9 @@ class Authentication(Host):
 
         :raises ApplicationError: always the same.
         """
+        if failure.check(ApplicationError):
+            # It was asked for again, and refused there.
+            failure.raiseException()
         authid = "" if request.authid is None else f" as {str(request.authid)[:MAX_AUTHID]!r}"
         if failure.check(Refused, TooLate):
             reason = str(failure.value)
@@ -230,7 +233,7 @@ class Authentication(Host):
             sessions.update(sessions_of(self._session, authid))
         joining = {each for each in sessions if self._identities.is_joining(each)}
         for session in joining:
-            self._end_once_joined(session)
+            self._end_once_joined(session, at_once)
         ended = DeferredList(
             [
                 end_session(self._session, session, ENDED, at_once=at_once)
@@ -240,11 +243,11 @@ class Authentication(Host):
         )
         return ended.addCallback(lambda all_: sum(1 for fine, was in all_ if fine and was))
 
-    def _end_once_joined(self, session: int) -> None:
+    def _end_once_joined(self, session: int, at_once: bool) -> None:
         if self._is_there(session):
-            end_session(self._session, session, ENDED)
+            end_session(self._session, session, ENDED, at_once=at_once)
         elif self._identities.is_joining(session):
-            self._queue.call_later(LOOK, self._end_once_joined, session)
+            self._queue.call_later(LOOK, self._end_once_joined, session, at_once)
 
     def _check_service(self, caller: Caller) -> None:
         if caller.authrole is None or caller.authrole not in (TRUSTED, self._session.authrole):

@@ -7,8 +7,6 @@ of the router's memory one session may have. What a session is asked for stands 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any
 
 from autobahn.wamp import message
@@ -22,6 +20,7 @@ from ..errors import NOT_AUTHORIZED
 from .complaints import Complaints
 from .manners import Violation, check_hello, check_joined
 from .slowing import Lines, Slowing, network_of
+from .stages import Guarded, Stage
 
 _log = make_logger()
 
@@ -35,36 +34,6 @@ GRACE = 1.0
 REFUSAL = "the login was refused"
 #: Codes of a WebSocket close (RFC 6455, 7.4.1).
 NORMAL, PROTOCOL_ERROR, POLICY = 1000, 1002, 1008
-
-
-class Stage(Enum):
-    """How far a session has come."""
-
-    OPENED = auto()
-    SAID_HELLO = auto()
-    CHALLENGED = auto()
-    JOINED = auto()
-    DISMISSED = auto()  # The router has said GOODBYE, and hears that of the peer alone.
-    CUT_OFF = auto()  # Nothing of it is heard any more.
-
-
-@dataclass(slots=True)
-class Guarded:
-    """What the guard remembers of a session.
-
-    :ivar key: the address and the kind of login for which it stands in line; "" for none.
-    :ivar waited: seconds that it was made to wait, for what others of its key have tried.
-    :ivar timers: what goes on at a later time, unless the transport closes before.
-    :ivar gone: what fires when the session has ended.
-    """
-
-    stage: Stage = Stage.OPENED
-    key: str = ""
-    waited: float = 0.0
-    service: bool = False
-    deadline: Any = None
-    timers: list[Any] = field(default_factory=list)
-    gone: "list[Deferred[bool]]" = field(default_factory=list)
 
 
 class Guard:
@@ -217,7 +186,8 @@ class Guard:
             session.go_on(msg)
             return
         record.waited += wait
-        record.deadline.delay(wait)
+        if record.deadline is not None and record.deadline.active():
+            record.deadline.delay(wait)
         self._later(session, wait, lambda: self._take(session, record, msg))
 
     def _key(self, session: GuardedSession, method: str) -> str:
@@ -237,6 +207,9 @@ class Guard:
                 self._reactor.callLater(0, following)
 
     def _expect_join(self, session: GuardedSession) -> None:
+        if self.address_of(session) is None:
+            # A container connects first, and then imports its application, however long that takes.
+            return
         session.guarded.deadline = self._reactor.callLater(
             self._join_within, self._too_late, session
         )

@@ -1,5 +1,6 @@
 """The session of the process that hosts the WSGI application."""
 
+import sqlite3
 from typing import Any, ClassVar
 
 from autobahn.wamp import message
@@ -7,6 +8,7 @@ from twisted.internet.defer import inlineCallbacks
 
 from .._twisted.engine.readers import guard_router
 from .._twisted.engine.router_sessions import lacking_in, router_of
+from ..state import State
 from .authentication import Authentication
 from .flow_host import FlowHost
 from .guarding import JOIN_WITHIN, Guard, guard_peers
@@ -26,6 +28,7 @@ class WebSession(AppSession):
     its transport until it has joined.
 
     :ivar guard: tells who joins and leaves, and is told who is a service and where a peer is.
+    :ivar authentication: lets sessions in, and asks the application who may do what.
     :cvar awaited: procedures of other services that the node is not ready without.
     """
 
@@ -41,10 +44,9 @@ class WebSession(AppSession):
         if directory is not None:
             close_directory(directory)
         self._hosts: list[Host] = [FlowHost(self)]
+        self.authentication: Authentication | None = None
         if self._state is not None and self.guard is not None:
-            self._hosts.append(
-                Authentication(self, self._state, self._queue, directory, self.guard)
-            )
+            self._authenticate(self._state, self.guard, directory)
 
     @inlineCallbacks
     def onJoin(self, details: Any) -> Any:
@@ -71,6 +73,17 @@ class WebSession(AppSession):
         """The listeners are there, and the page is announced next."""
         let_views_respond(self._reactor)
         close_unix_sockets(self._reactor)
+
+    def _authenticate(self, state: State, guard: Guard, directory: str | None) -> None:
+        """Say who the sessions are that log in, from now on."""
+        try:
+            host = Authentication(self, state, self._queue, directory, guard)
+        except (OSError, sqlite3.Error) as error:
+            # Nobody could tell whether a login has ended.
+            self.fail(f"what was revoked cannot be kept in {directory}", error)
+        else:
+            self.authentication = host
+            self._hosts.append(host)
 
     def _guarded(self) -> Guard | None:
         seconds = self._extra.get("join_within", JOIN_WITHIN)

@@ -14,6 +14,8 @@ from .probe import Probe
 
 #: The role of those who do not log in.
 ANONYMOUS = "anonymous"
+#: The procedure by which a ``WebSession`` says who logs in.
+AUTHENTICATOR = "flask_wamp.login.authenticate"
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Service:
         anonymous = auth.get("anonymous")
         if not isinstance(anonymous, Mapping):
             return []
+        if anonymous.get("authenticator") == AUTHENTICATOR:
+            return [ANONYMOUS]
         if anonymous.get("type", "static") != "static":
             return []
         return [str(anonymous.get("role", ANONYMOUS))]

@@ -82,6 +82,9 @@ def _put_into_router(router: dict[str, Any], target: Target) -> None:
     for path in router["transports"][0]["paths"].values():
         if path["type"] == "wsgi":
             path.update(module=target.module, object=target.object)
+        for method in path.get("auth", {}).values():
+            if "authenticator-realm" in method:
+                method["authenticator-realm"] = target.realm
 
 
 def _put_into_component(component: dict[str, Any], session: str, target: Target) -> None:

@@ -66,10 +66,10 @@ class Person:
         self._jar = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
 
-    def post(self, path: str) -> str:
+    def post(self, path: str, form: str = "") -> str:
         """POST to a page, and return what it answers."""
-        url = self._node.url + path
-        with self._opener.open(urllib.request.Request(url, method="POST"), timeout=LIMIT) as page:
+        request = urllib.request.Request(self._node.url + path, form.encode(), method="POST")
+        with self._opener.open(request, timeout=LIMIT) as page:
             return str(page.read().decode())
 
     def post_json(self, path: str) -> Any:

@@ -6,7 +6,17 @@ import socket
 
 from flask_wamp.node import CrossbarNode
 
-from .support import LIMIT
+from .support import LIMIT, RawPeer
+
+
+def peer_from(source: str, url: str) -> RawPeer:
+    """Return a client that connects from *source*, one of this machine's addresses."""
+
+    class Placed(RawPeer):
+        pass
+
+    Placed.source = source
+    return Placed(url)
 
 
 def tcp(node: CrossbarNode) -> socket.socket:

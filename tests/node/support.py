@@ -124,6 +124,10 @@ def repository_config(name: str = "single_node.json") -> dict[str, Any]:
     return config
 
 
+def _way_in(role: str) -> dict[str, Any]:
+    return {"type": "websocket", "auth": {"anonymous": {"type": "static", "role": role}}}
+
+
 def node_config(
     *, web: str | None, views: Sequence[str], wsgi: str = f"{APPS}.service"
 ) -> dict[str, Any]:
@@ -139,19 +143,14 @@ def node_config(
     if web is None:
         router["components"] = []
         paths["/"] = {"type": "json", "value": {}}
+        paths["ws"]["auth"] = _way_in("anonymous")["auth"]
     else:
         router["components"][0]["classname"] = web
         paths["/"]["module"] = wsgi
     # A way in over WebSocket with the backend's rights, for peers that can do nothing else.
-    paths["trusted"] = {
-        "type": "websocket",
-        "auth": {"anonymous": {"type": "static", "role": "backend"}},
-    }
+    paths["trusted"] = _way_in("backend")
     # The rights that the README's node gives to browsers: those to one namespace.
-    paths["narrow"] = {
-        "type": "websocket",
-        "auth": {"anonymous": {"type": "static", "role": "narrow"}},
-    }
+    paths["narrow"] = _way_in("narrow")
     router["realms"][0]["roles"].append({"name": "narrow", "permissions": [NARROW]})
     template = container["components"][0]
     container["components"] = [
@@ -466,8 +465,7 @@ def connected(url: str, *, serializer: str = "json") -> Iterator[Peer]:
 
 def connect_factory(factory: Any, source: str | None = None) -> None:
     """Connect a WebSocket client factory to its address, from *source* where that is given."""
-    reactor = running_reactor()
-    bound = None if source is None else (source, 0)
+    reactor, bound = running_reactor(), source and (source, 0)
     endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port, bindAddress=bound)
     on_reactor(lambda: endpoint.connect(factory))
 
@@ -516,17 +514,12 @@ class RawPeer:
     """A client that sends and receives WAMP messages as lists.
 
     :param origin: the ``Origin`` header of the handshake; None sends none.
-    :param source: the address that it connects from, ``"127.0.0.2"``.
+    :cvar source: the address that it connects from, ``"127.0.0.2"``; None for any.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        origin: str | None = None,
-        serializer: str = "json",
-        source: str | None = None,
-    ) -> None:
+    source: str | None = None
+
+    def __init__(self, url: str, *, origin: str | None = None, serializer: str = "json") -> None:
         self._serializer = RAW_SERIALIZERS[serializer]
         self.opened: Future[Any] = Future()
         self.closed: Future[tuple[int | None, str | None]] = Future()
@@ -537,7 +530,7 @@ class RawPeer:
         factory.protocol = _RawProtocol
         factory.noisy = False
         factory.peer = self
-        connect_factory(factory, source)
+        connect_factory(factory, self.source)
         self._protocol = self.opened.result(LIMIT)
 
     def join(self) -> int:

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .sockets import read_to_end, tcp, text_frame, upgrade, upgraded, websocket
 from .strangers import Bystanders
@@ -14,6 +15,11 @@ from .support import http, wait_until
 pytestmark = pytest.mark.node
 
 
+@attempt(
+    "limits",
+    "1,000 handshakes at once, and 200 that stay half open",
+    "all join, the half-open ones are cut off; the memory is level",
+)
 def test_thousand_handshakes_at_once_and_others_half_open(
     peers_node: CrossbarNode, bystanders: Bystanders
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .conftest import trusted_url
 from .sockets import read_to_end, text_frame, websocket
@@ -92,6 +93,7 @@ def stubborn(node: CrossbarNode, transports: Transports, kind: str) -> Iterator[
         yield Stubborn(connection, raw=True)
 
 
+@attempt("engine", "a session that is killed, and ignores GOODBYE", "it is cut off after a second")
 @pytest.mark.parametrize("kind", ["websocket", "rawsocket"])
 @pytest.mark.parametrize("how", ["end", "kill"])
 def test_goodbye_that_is_ignored_is_the_end_all_the_same(
@@ -108,6 +110,7 @@ def test_goodbye_that_is_ignored_is_the_end_all_the_same(
         wait_until(lambda: not are_there(service, session.id), "the session is gone")
 
 
+@attempt("engine", "a session that is killed, and publishes on", "it is not heard")
 def test_session_that_is_to_go_is_not_heard_any_more(
     peers_node: CrossbarNode, transports: Transports, service: RawPeer
 ) -> None:

@@ -5,15 +5,17 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import cbor2
 import pytest
 
 from flask_wamp.crossbar.guarding import LOGINS_AT_ONCE, REFUSAL
 from flask_wamp.crossbar.slowing import FREE
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.configuration import free_port
+from tests.attempts import attempt
 
 from .conftest import trusted_url
-from .sockets import read_to_end, websocket
+from .sockets import peer_from, read_to_end, websocket
 from .strangers import PROTOCOL_ERROR
 from .support import (
     ABORT,
@@ -84,7 +86,7 @@ def _serves_on(node: CrossbarNode) -> Iterator[None]:
 
 def at(node: CrossbarNode, path: str, source: str = ANYONE) -> RawPeer:
     """Return a connection to a path of the node's."""
-    return RawPeer(node.url.replace("http:", "ws:") + path, source=source)
+    return peer_from(source, node.url.replace("http:", "ws:") + path)
 
 
 def code_of(peer: RawPeer) -> int | None:
@@ -95,16 +97,23 @@ def code_of(peer: RawPeer) -> int | None:
 # --- too late
 
 
+@attempt("sessions", "a WebSocket on which no HELLO comes", "it is cut off")
 def test_peer_that_says_nothing_is_cut_off(node: CrossbarNode) -> None:
     assert code_of(at(node, "ws")) == POLICY
 
 
+@attempt("sessions", "a challenge that is not answered", "the connection is cut off")
 def test_peer_that_does_not_answer_its_challenge_is_cut_off(node: CrossbarNode) -> None:
     peer = at(node, "ticket")
     assert peer.request(BY_TICKET) == [CHALLENGE, "ticket", {}]
     assert code_of(peer) == POLICY
 
 
+@attempt(
+    "login",
+    "an authenticator that hangs",
+    "the connection is cut off, and a late answer lets nobody in",
+)
 def test_peer_whose_authenticator_hangs_is_cut_off_and_not_let_in_later(node: CrossbarNode) -> None:
     with raw_peer(trusted_url(node)) as authenticator:
         assert authenticator.request([REGISTER, 1, {}, "com.guard.login"])[0] == REGISTERED
@@ -120,6 +129,9 @@ def test_peer_whose_authenticator_hangs_is_cut_off_and_not_let_in_later(node: Cr
         assert peer.messages.empty()
 
 
+@attempt(
+    "sessions", "a connection that stays after GOODBYE", "it is cut off, unless it joins again"
+)
 def test_peer_that_has_left_may_join_again_and_not_stay_for_nothing(node: CrossbarNode) -> None:
     peer = at(node, "ws")
     first = peer.join()
@@ -139,6 +151,7 @@ def test_session_that_has_joined_stays(node: CrossbarNode) -> None:
     peer.close()
 
 
+@attempt("sessions", "a RawSocket that shakes no hands, or sends half a message", "it is cut off")
 @pytest.mark.parametrize(
     "sent",
     [b"", b"\x7f", b"\x7f\xf1\0", b"\x7f\xf1\0\0", b"\x7f\xf1\0\0\0\xff\xff\xff[1,"],
@@ -151,6 +164,22 @@ def test_raw_socket_that_does_not_join_is_cut_off(node: CrossbarNode, sent: byte
         assert read_to_end(connection) in (b"", b"\x7f\xf1\0\0")
 
 
+def test_service_may_take_its_time(node: CrossbarNode) -> None:
+    """A container connects, and imports its application before it says anything."""
+    with socket.socket(socket.AF_UNIX) as service:
+        service.settimeout(LIMIT)
+        service.connect(str(node.directory / "router.sock"))
+        assert code_of(at(node, "ws")) == POLICY
+        service.sendall(b"\x7f\xf3\0\0")
+        assert service.recv(4) == b"\x7f\xf3\0\0"
+        assert code_of(at(node, "ws")) == POLICY
+        hello = cbor2.dumps([HELLO, "realm1", ROLES])
+        service.sendall(len(hello).to_bytes(4) + hello)
+        length = int.from_bytes(service.recv(4))
+        assert cbor2.loads(service.recv(length))[0] == WELCOME
+
+
+@attempt("sessions", "a peer that ignores the close", "it is dropped")
 def test_peer_that_ignores_the_close_is_dropped(node: CrossbarNode) -> None:
     with websocket(node, "ws") as connection:
         frame = read_to_end(connection)
@@ -162,6 +191,7 @@ def test_peer_that_ignores_the_close_is_dropped(node: CrossbarNode) -> None:
 # --- out of order
 
 
+@attempt("sessions", "CALL, AUTHENTICATE, GOODBYE and others before joining", "the connection ends")
 @pytest.mark.parametrize(
     "message",
     [
@@ -186,6 +216,11 @@ def test_message_before_joining_ends_the_connection(
     assert code_of(peer) == PROTOCOL_ERROR
 
 
+@attempt(
+    "login",
+    "a second HELLO while the first is looked at",
+    "the connection ends, and nobody is let in",
+)
 def test_second_hello_while_an_answer_is_due_ends_the_connection(node: CrossbarNode) -> None:
     with raw_peer(trusted_url(node)) as authenticator:
         assert authenticator.request([REGISTER, 1, {}, "com.guard.login"])[0] == REGISTERED
@@ -205,6 +240,7 @@ def test_abort_of_a_peer_closes_the_connection(node: CrossbarNode) -> None:
     assert code_of(peer) == 1000
 
 
+@attempt("limits", "a HELLO with long texts or very many parts", "the connection ends")
 @pytest.mark.parametrize(
     "details",
     [
@@ -223,6 +259,7 @@ def test_hello_that_says_too_much_ends_the_connection(node: CrossbarNode, detail
     assert code_of(peer) == PROTOCOL_ERROR
 
 
+@attempt("limits", "a ticket of 20,000 characters", "the connection ends")
 def test_ticket_that_is_too_long_ends_the_connection(node: CrossbarNode) -> None:
     peer = at(node, "ticket")
     assert peer.request(BY_TICKET)[0] == CHALLENGE
@@ -230,6 +267,7 @@ def test_ticket_that_is_too_long_ends_the_connection(node: CrossbarNode) -> None
     assert code_of(peer) == PROTOCOL_ERROR
 
 
+@attempt("engine", "a HELLO that says where its transport comes from", "the router's word stands")
 def test_transport_is_the_routers_word(node: CrossbarNode) -> None:
     claims = {"transport": {"peer": "tcp4:6.6.6.6:6"}, "x_cb_peer": "me", "mine": 1}
     with raw_peer(trusted_url(node)) as service:
@@ -247,6 +285,11 @@ def test_transport_is_the_routers_word(node: CrossbarNode) -> None:
 # --- refused
 
 
+@attempt(
+    "login",
+    "a wrong ticket, an unknown name, another method, another realm",
+    "one refusal for all, and the connection closes",
+)
 @pytest.mark.parametrize(
     ("details", "answer"),
     [
@@ -272,6 +315,7 @@ def test_refusals_are_the_same_whatever_the_reason_and_close(
     assert "a guess" not in node.log
 
 
+@attempt("login", "an authenticator that fails", "the same refusal; its text is not told")
 def test_error_of_an_authenticator_is_not_told(node: CrossbarNode) -> None:
     with raw_peer(trusted_url(node)) as authenticator:
         assert authenticator.request([REGISTER, 1, {}, "com.guard.login"])[0] == REGISTERED
@@ -294,6 +338,11 @@ def guess(node: CrossbarNode, source: str) -> float:
     return took
 
 
+@attempt(
+    "login",
+    "guessing tickets",
+    "each answer takes longer; others, and the pages of the same address, do not wait",
+)
 def test_guessing_is_slowed_down_for_those_who_guess(node: CrossbarNode) -> None:
     for _ in range(FREE + 1):
         guess(node, SLOWED)
@@ -315,6 +364,11 @@ def test_guessing_is_slowed_down_for_those_who_guess(node: CrossbarNode) -> None
         peer.close()
 
 
+@attempt(
+    "limits",
+    "very many logins of one address at a time",
+    "20 at a time; the others wait for their turn",
+)
 def test_logins_of_an_address_wait_for_one_another(node: CrossbarNode) -> None:
     peers = [at(node, "ticket", MANY) for _ in range(LOGINS_AT_ONCE + 2)]
     for peer in peers:

@@ -7,6 +7,7 @@ import pytest
 
 from flask_wamp.crossbar.manners import MAX_PENDING_CALLS, MAX_RECEIVERS, MAX_SUBSCRIPTIONS, MAX_URI
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .conftest import trusted_url
 from .strangers import PROTOCOL_ERROR, Bystanders, Stranger, encoded
@@ -44,6 +45,9 @@ LONG = "com." + "x" * (MAX_URI - 3)
 # --- forward_for
 
 
+@attempt(
+    "engine", "a browser sends `forward_for`, to pass for somebody else", "its connection ends"
+)
 @pytest.mark.parametrize("serializer", ["json", "cbor"])
 @pytest.mark.parametrize(
     "message",
@@ -70,6 +74,7 @@ def test_forward_for_of_a_browser_ends_its_connection(
     bystanders.check()
 
 
+@attempt("engine", "a HELLO with `forward_for`", "its connection ends")
 def test_forward_for_in_a_hello_ends_the_connection(
     stranger: Stranger, bystanders: Bystanders
 ) -> None:
@@ -81,6 +86,11 @@ def test_forward_for_in_a_hello_ends_the_connection(
 # --- what is no session's to send
 
 
+@attempt(
+    "sessions",
+    "a second HELLO, AUTHENTICATE, or what only routers send, after joining",
+    "the connection ends",
+)
 @pytest.mark.parametrize(
     "message",
     [
@@ -103,6 +113,9 @@ def test_messages_that_no_joined_peer_sends_end_its_connection(
     bystanders.check()
 
 
+@attempt(
+    "engine", "two calls with one number, which break the router's books", "the connection ends"
+)
 def test_call_with_the_number_of_one_that_waits_ends_the_connection(
     peers_node: CrossbarNode, silent: RawPeer
 ) -> None:
@@ -117,6 +130,11 @@ def test_call_with_the_number_of_one_that_waits_ends_the_connection(
 # --- other people's invocations
 
 
+@attempt(
+    "engine",
+    "a result or an error for a call that somebody else is to answer",
+    "it is dropped; the caller gets the true answer",
+)
 @pytest.mark.parametrize(
     "kind", [[ERROR, INVOCATION], [YIELD], [YIELD, "progress"]], ids=["error", "result", "progress"]
 )
@@ -138,6 +156,7 @@ def test_answers_to_calls_of_others_are_dropped(
         assert victim.receive()[3] == ["good"]
 
 
+@attempt("limits", "a hundred such answers, to fill the log", "five lines in a minute")
 def test_answers_to_calls_of_others_are_logged_and_not_for_ever(
     peers_node: CrossbarNode, silent: RawPeer
 ) -> None:
@@ -157,6 +176,7 @@ def test_answers_to_calls_of_others_are_logged_and_not_for_ever(
 # --- limits
 
 
+@attempt("limits", "a URI of more than 1,000 characters", "`wamp.error.invalid_uri`")
 def test_long_uris_are_refused_and_nothing_is_kept(
     peers_node: CrossbarNode, bystanders: Bystanders
 ) -> None:
@@ -182,6 +202,7 @@ def test_long_uris_are_refused_and_nothing_is_kept(
     bystanders.check()
 
 
+@attempt("limits", "URIs of 900 kB, again and again", "the same; the memory is level")
 def test_memory_is_level_with_long_uris(peers_node: CrossbarNode, bystanders: Bystanders) -> None:
     router = psutil.Process(http(peers_node.url + "pid").json["pid"])
 
@@ -197,6 +218,7 @@ def test_memory_is_level_with_long_uris(peers_node: CrossbarNode, bystanders: By
     assert rounds() - before < 10_000_000
 
 
+@attempt("limits", "more than 2,000 subscriptions of a session", "`wamp.error.unavailable`")
 def test_subscriptions_have_a_limit_for_browsers_alone(peers_node: CrossbarNode) -> None:
     with raw_peer(peers_node.ws_url) as peer, raw_peer(trusted_url(peers_node)) as service:
         for who in (peer, service):
@@ -212,6 +234,7 @@ def test_subscriptions_have_a_limit_for_browsers_alone(peers_node: CrossbarNode)
         assert first[4] == UNAVAILABLE
 
 
+@attempt("limits", "more than 2,000 calls of a session that wait", "`wamp.error.unavailable`")
 def test_calls_that_wait_have_a_limit_for_browsers_alone(
     peers_node: CrossbarNode, silent: RawPeer
 ) -> None:
@@ -234,6 +257,7 @@ def test_calls_that_wait_have_a_limit_for_browsers_alone(
             assert who.receive()[0] == RESULT
 
 
+@attempt("limits", "an event that names more than 1,000 receivers", "`wamp.error.invalid_argument`")
 def test_receivers_that_an_event_may_name_have_a_limit(peers_node: CrossbarNode) -> None:
     names = [f"name {number}" for number in range(MAX_RECEIVERS)]
     with raw_peer(peers_node.ws_url) as peer:
@@ -244,6 +268,7 @@ def test_receivers_that_an_event_may_name_have_a_limit(peers_node: CrossbarNode)
         assert peer.request([PUBLISH, 2, options, topic, [1]])[4] == INVALID_ARGUMENT
 
 
+@attempt("rights", "a testament of a browser", "`wamp.error.not_authorized`")
 def test_testaments_are_not_for_browsers(peers_node: CrossbarNode) -> None:
     with raw_peer(peers_node.ws_url) as peer:
         for uri in ("wamp.session.add_testament", "wamp.session.flush_testaments"):
@@ -254,6 +279,11 @@ def test_testaments_are_not_for_browsers(peers_node: CrossbarNode) -> None:
 # --- what is left behind
 
 
+@attempt(
+    "engine",
+    "cancelled calls with 900 kB of arguments, whose caller leaves",
+    "they are forgotten; the memory is level",
+)
 def test_calls_that_were_cancelled_are_forgotten_when_their_caller_leaves(
     peers_node: CrossbarNode, silent: RawPeer
 ) -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import cbor2
@@ -167,13 +168,22 @@ def test_checked_makes_an_error_of_what_a_callee_answers(raw: list[Any]) -> None
         {"a": 2**64},
         2**64,
         [[CALL], 1, 2**64],
+        [Decimal("sNaN"), 1, 2**64],
     ],
 )
 def test_checked_raises_where_nobody_waits_for_an_answer(raw: Any) -> None:
     if raw == []:
         raw = [float("inf")]
-    with pytest.raises(Unfit, match=r"64 bits|inf"):
+    with pytest.raises(Unfit, match=r"64 bits|inf|Decimal"):
         checked(raw)
+
+
+def test_checked_refuses_a_hello_that_names_others() -> None:
+    hello = [1, "realm1", {"roles": {}}]
+    assert checked(hello) is hello
+    for forwarders in ([], [{"session": 1}], None):
+        with pytest.raises(Unfit, match="forward_for, which is for routers"):
+            checked([1, "realm1", {"roles": {}, "forward_for": forwarders}])
 
 
 def test_checked_replaces_by_what_autobahn_reads() -> None:

@@ -178,22 +178,6 @@ def path_shadows_routes(node: Layout) -> Iterator[Told]:
 
 
 @RULES.error
-def authenticator_role(node: Layout) -> Iterator[Told]:
-    """Any role of an authenticator's own hangs the handshake in a router."""
-    for service in node.services():
-        auth = service.place.part("auth")
-        for method in auth.value:
-            place = auth.part(str(method))
-            role = place.get("authenticator-role")
-            if place.get("type") == "dynamic" and role not in (None, "trusted"):
-                yield (
-                    f"{place.where}.authenticator-role",
-                    f"with {role!r} no handshake ever ends",
-                    'write "authenticator-role": "trusted"',
-                )
-
-
-@RULES.error
 def nobody_listens(node: Layout) -> Iterator[Told]:
     """A component connects to a socket that the router makes."""
     listening = {

@@ -1,10 +1,13 @@
 """Who a page is: the function of the application, or Flask-Login, and what it may return."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cachelib.file import FileSystemCache
 from flask import Flask, abort, g, redirect, request, session
-from flask_login import LoginManager, UserMixin
+from flask_login import LoginManager, UserMixin, login_user
+from flask_session import Session
 
 from flask_wamp import WAMP, ApplicationError, DeclarationError
 from flask_wamp.login import Handshake
@@ -76,6 +79,33 @@ def test_authenticator_knows_the_user_of_flask_login() -> None:
     accepted = authenticator(app).accept(flask_login_page(app, "7"))
     assert accepted == Accepted("user", "7", LOGIN, 1700000000000)
     assert authenticator(app).decide(flask_login_page(app, "7")) == ("user", "7")
+
+
+def test_authenticator_knows_a_session_that_the_server_keeps(tmp_path: Path) -> None:
+    app = with_flask_login()
+    app.config.update(SESSION_TYPE="cachelib", SESSION_CACHELIB=FileSystemCache(str(tmp_path)))
+    Session(app)
+
+    @app.post("/login")
+    def login() -> str:
+        login_user(User("7"))
+        session["_wamp_login"] = LOGIN
+        return ""
+
+    @app.post("/logout")
+    def logout() -> str:
+        session.clear()
+        return ""
+
+    client = app.test_client()
+    client.post("/login")
+    kept = client.get_cookie("session")
+    assert kept is not None
+    handshake = page(app, f"session={kept.value}")
+    assert authenticator(app).accept(handshake) == Accepted("user", "7", LOGIN, 1700000000000)
+    client.post("/logout")
+    assert authenticator(app).accept(handshake).authrole == "anonymous"
+    assert authenticator(app).accept(page(app, "session=invented")).authrole == "anonymous"
 
 
 @pytest.mark.parametrize("number", ["gone", "blocked"])

@@ -150,8 +150,14 @@ MISTAKES: dict[str, list[Change]] = {
         ),
     ],
     "any-site": [
-        lambda c: ws(c)["options"].pop("allowed_origins"),
-        lambda c: ws(c)["options"].update(allowed_origins=["http://localhost:8080", "*"]),
+        lambda c: (
+            ws(c)["options"].pop("allowed_origins"),
+            ws(c).update(auth={"anonymous": {"type": "static", "role": "anonymous"}}),
+        ),
+        lambda c: (
+            ws(c)["options"].update(allowed_origins=["http://localhost:8080", "*"]),
+            ws(c).update(auth={"anonymous": {"type": "static", "role": "anonymous"}}),
+        ),
     ],
     "origin-without-port": [
         lambda c: ws(c)["options"]["allowed_origins"].append("https://example.com"),
@@ -195,6 +201,16 @@ MISTAKES: dict[str, list[Change]] = {
             auth={"ticket": {"type": "dynamic", "authenticator-role": "authenticator"}}
         )
     ],
+    "nobody-answers-logins": [
+        lambda c: ws(c)["auth"]["anonymous"].pop("authenticator-role"),
+        lambda c: ws(c)["auth"]["ticket"].pop("authenticator-realm"),
+        lambda c: router(c)["components"].clear(),
+    ],
+    "logins-without-the-application": [
+        lambda c: ws(c).update(auth={"anonymous": {"type": "static", "role": "anonymous"}}),
+        lambda c: ws(c).update(auth={"anonymous": {}}),
+        lambda c: ws(c).pop("auth"),
+    ],
     "nobody-listens": [
         lambda c: views(c)["components"][0]["transport"]["endpoint"].update(path="other.sock")
     ],
@@ -234,10 +250,17 @@ MISTAKES: dict[str, list[Change]] = {
 }
 #: Other rules that see the same mistake from another side.
 ALSO = {
-    "views-cannot-call": {"nobody-serves"},
-    "another-application": {"views-cannot-call"},
+    "any-site": {"logins-without-the-application"},
+    "nobody-answers-logins": {"views-cannot-call", "nobody-serves"},
+    "unknown-role": {"logins-without-the-application"},
+    "views-cannot-call": {"nobody-serves", "nobody-answers-logins"},
+    "another-application": {"views-cannot-call", "nobody-answers-logins"},
     "strangers-subscribe-to-all": {"right-to-a-namesake"},
-    "strangers-register": {"strangers-kill", "strangers-subscribe-to-all"},
+    "strangers-register": {
+        "strangers-kill",
+        "strangers-subscribe-to-all",
+        "logins-without-the-application",
+    },
     "wsgi-in-a-proxy": {"views-cannot-call", "nobody-serves"},
 }
 CASES = [(rule, number) for rule, cases in MISTAKES.items() for number in range(len(cases))]
