@@ -49,7 +49,7 @@ def real_tree(base: type[WAMPError] = WAMPError) -> set[tuple[str, str, str]]:
 
 
 def test_errors_tree_is_the_drawn_one() -> None:
-    assert len(drawn_tree()) == 17
+    assert len(drawn_tree()) == 18
     assert drawn_tree() == real_tree()
 
 
