@@ -78,8 +78,9 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     present, who_now = _login_of(session), _who(session)
     # Where the request did not begin as others do, nobody was there before.
     another = bool(g.pop(_CHANGED, False)) or who != who_now
-    ended = login is not None and (another or present != login)
-    if ended:
+    # A visitor who logs in has had no session of WAMP that ends with a login.
+    comes_in = not _is_somebody(who) and _is_somebody(who_now)
+    if login is not None and (another or present != login) and not comes_in:
         _revoke(app, ask, str(login))
     # A session that nobody has looked at is left alone: what is answered depends on no cookie.
     is_used = getattr(session, "accessed", True) or getattr(session, "modified", True)
@@ -136,6 +137,10 @@ def _who(session: MutableMapping[str, Any]) -> tuple[Any, ...]:
     """Return whose session it is; of what is no plain value, only that it is there."""
     found = (_get(session, key) for key in WHO)
     return tuple(each if each is None or isinstance(each, str | int) else True for each in found)
+
+
+def _is_somebody(who: tuple[Any, ...]) -> bool:
+    return any(each is not None for each in who)
 
 
 def _has_content(session: MutableMapping[str, Any]) -> bool:
