@@ -5,18 +5,20 @@ request ends is revoked before the response goes out: the WAMP sessions that it 
 a copy of its cookie opens no other.
 """
 
+import inspect
 import secrets
 import time
 from collections.abc import Callable, MutableMapping
 from importlib.util import find_spec
 from typing import Any, Final
 
-from flask import Flask, Response, g, has_request_context
+from flask import Flask, Response, g, has_request_context, request
 from flask.globals import request_ctx
 
 from ..context import current_invocation
 from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
 from .authenticator import LOGIN_KEY
+from .frames import code_of, is_inside
 
 #: The procedure of the router's process that revokes a login.
 END: Final = "flask_wamp.login.end"
@@ -57,8 +59,13 @@ def _note_begin() -> None:
         setattr(g, _AT_BEGIN, (_login_of(session), _who(session)))
 
 
-def _note_change(_app: Flask, **_more: Any) -> None:
-    if has_request_context():
+def _note_change(app: Flask, **_more: Any) -> None:
+    """Note that a view logs somebody in or out, the same user once more, say.
+
+    What stands before the views may log in the one whom a proxy names, with each request anew.
+    """
+    view = app.view_functions.get(request.endpoint or "") if has_request_context() else None
+    if view is not None and is_inside(code_of(inspect.unwrap(view))):
         setattr(g, _CHANGED, True)
 
 
@@ -71,8 +78,9 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     present, who_now = _login_of(session), _who(session)
     # Where the request did not begin as others do, nobody was there before.
     another = bool(g.pop(_CHANGED, False)) or who != who_now
-    ended = login is not None and (another or present != login)
-    if ended:
+    # A visitor who logs in has had no session of WAMP that ends with a login.
+    comes_in = not _is_somebody(who) and _is_somebody(who_now)
+    if login is not None and (another or present != login) and not comes_in:
         _revoke(app, ask, str(login))
     # A session that nobody has looked at is left alone: what is answered depends on no cookie.
     is_used = getattr(session, "accessed", True) or getattr(session, "modified", True)
@@ -129,6 +137,10 @@ def _who(session: MutableMapping[str, Any]) -> tuple[Any, ...]:
     """Return whose session it is; of what is no plain value, only that it is there."""
     found = (_get(session, key) for key in WHO)
     return tuple(each if each is None or isinstance(each, str | int) else True for each in found)
+
+
+def _is_somebody(who: tuple[Any, ...]) -> bool:
+    return any(each is not None for each in who)
 
 
 def _has_content(session: MutableMapping[str, Any]) -> bool:

@@ -5,7 +5,6 @@ guard that keeps the page to come back to, say, and so may Flask-Login, which no
 whom it has found there; nothing of it is kept.
 """
 
-import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from types import CodeType
@@ -14,9 +13,8 @@ from typing import Any, Final
 from flask import Flask
 
 from ..errors import ReadOnlySession, SetupError
+from .frames import is_inside
 
-#: Where Flask-Login finds users out, and refuses them, also in the middle of a view.
-FLASK_LOGIN: Final = "flask_login.login_manager"
 #: Where Flask keeps what the next page is to show; a call shows no page.
 FLASHES: Final = "_flashes"
 _VIEW: Final = "_wamp_view"
@@ -56,18 +54,6 @@ def make_read_only(app: Flask, session: Any, code: CodeType | None) -> None:
             "a subclass of dict, as Flask's documentation of SessionInterface has it"
         ) from None
     vars(session)[_VIEW] = code
-
-
-def is_inside(code: CodeType | None) -> bool:
-    """Tell whether this thread runs *code*, and nothing of Flask-Login's for it."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_code is code:
-            return True
-        if frame.f_globals.get("__name__") == FLASK_LOGIN:
-            return False
-        frame = frame.f_back
-    return code is None
 
 
 def _refuse_inside(changed: Any) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
+from ..login.frames import code_of
+
 
 class Entrance:
     """The way to a view through the decorators that stand on it.
@@ -65,12 +67,3 @@ class Visit:
         if event == "call" and frame.f_code is self._code:
             sys.setprofile(None)
             self.began = True
-
-
-def code_of(function: Any) -> CodeType | None:
-    """Return the code that runs first when *function* is called; None where it is not Python's."""
-    for found in (function, getattr(function, "func", None), type(function).__call__):
-        code = getattr(found, "__code__", None)
-        if isinstance(code, CodeType):
-            return code
-    return None

@@ -215,3 +215,18 @@ def test_flask_login_ends_and_renews_the_login(
         (END, {"login": first}),
         (END, {"login": second}),
     ]
+
+
+def test_flask_login_user_whom_each_request_logs_in_keeps_the_login(
+    app: Flask, manager: LoginManager, http: FlaskClient, link: RecordingLink
+) -> None:
+    """As an application does whose proxy says who it is."""
+
+    @app.before_request
+    def log_in() -> None:
+        login_user(User("7"))
+
+    app.add_url_rule("/page", endpoint="page", view_func=lambda: "page")
+    http.get("/page")
+    http.get("/page")
+    assert link.calls == []

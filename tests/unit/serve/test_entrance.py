@@ -11,8 +11,9 @@ from flask_login import LoginManager
 from werkzeug.utils import redirect as plain_redirect
 
 from flask_wamp import WAMP
+from flask_wamp.login.frames import code_of
 from flask_wamp.serve.denials import leads_to_login
-from flask_wamp.serve.entrance import Entrance, code_of
+from flask_wamp.serve.entrance import Entrance
 
 from ..doubles import Caller, Declare, View
 
