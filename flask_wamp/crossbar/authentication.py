@@ -84,6 +84,10 @@ class Authentication(Host):
         guard.on_left.append(self._identities.left)
         guard.address_of = self._address_of
 
+    def close(self) -> None:
+        """Let go of what was revoked, on the disk; the node stops."""
+        self._revocations.close()
+
     def ask(self, function: Any, access: Access) -> "Deferred[bool]":
         """Return whether *function* says True to *access*, in a request of who wants to."""
         identity = self._identities.get(access.session)

@@ -43,6 +43,15 @@ class LoneWeb(WebSession):
     application = "tests.node.apps.service:app"
 
 
+class FrankWeb(LoneWeb):
+    """Tells those who are refused why, at once, as a router of somebody else's does."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        assert self.guard is not None
+        self.guard.address_of = lambda _peer: None
+
+
 class UnguardedWeb(WebSession):
     """The web side of the service, with a Crossbar.io that lacks a name."""
 
