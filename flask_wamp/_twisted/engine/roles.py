@@ -76,7 +76,7 @@ class GuardedRole(RouterRole):
 
     def __init__(self, router: Any, inner: Any, allows: Callable[[Access], bool]) -> None:
         super().__init__(router, inner.uri)  # type: ignore[no-untyped-call]
-        self._inner = inner
+        self.inner = inner
         self._allows = allows
 
     def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Any:
@@ -90,7 +90,7 @@ class GuardedRole(RouterRole):
         if not allows:
             return authorization(action, allow=False)
         # The router looks into its cache first, which forgets nothing and knows no options.
-        return {**self._inner.authorize(session, uri, action, options), "cache": False}
+        return {**self.inner.authorize(session, uri, action, options), "cache": False}
 
 
 class RealmRoles:
@@ -156,6 +156,13 @@ class RealmRoles:
         missing += [kind.__name__ for kind in kinds if not hasattr(kind, "marshal_options")]
         if missing:
             raise AttributeError(", ".join(missing))
+
+
+def configured_role(role: Any) -> Any:
+    """Return the router's own object for a role, below those that object to what it allows."""
+    while isinstance(role, GuardedRole):
+        role = role.inner
+    return role
 
 
 def access_of(session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Access:
