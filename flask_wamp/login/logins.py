@@ -20,7 +20,7 @@ from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
 from .authenticator import LOGIN_KEY
 from .frames import code_of, is_inside
 
-#: The procedure of the router's process that revokes a login.
+#: The procedure of the router's process that revokes a login, or all of an authid, and ends its sessions.
 END: Final = "flask_wamp.login.end"
 #: Where sessions say whose they are: those of Flask-Login, of Flask's tutorial and of its quickstart.
 WHO: Final = ("_user_id", "user_id", "username", "user")

@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_revocations_go_on_after_a_write_that_failed_at_its_end(tmp_path: Path) 
     class Failing:
         in_transaction = True
 
-        def execute(self, statement: str, *values: object) -> object:
+        def execute(self, statement: str, *values: Any) -> object:
             if statement == "COMMIT":
                 raise sqlite3.OperationalError("disk I/O error")
             return connection.execute(statement, *values)
