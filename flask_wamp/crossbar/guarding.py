@@ -280,5 +280,5 @@ def guard_peers(reactor: Any, join_within: float = JOIN_WITHIN) -> Guard:
     """
     bound_handshakes(reactor, join_within)
     guard = guard_sessions(Guard(reactor, join_within))
-    assert isinstance(guard, Guard)  # noqa: S101 - nobody else makes one
+    assert isinstance(guard, Guard)  # noqa: S101 # nosec B101
     return guard

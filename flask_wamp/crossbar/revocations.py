@@ -157,4 +157,4 @@ class Revocations:
             return
         self._tidied = moment
         for table in ("logins", "authids", "tickets"):
-            connection.execute(f"DELETE FROM {table} WHERE until < ?", (moment,))  # noqa: S608 - ours
+            connection.execute(f"DELETE FROM {table} WHERE until < ?", (moment,))  # noqa: S608 # nosec B608
