@@ -15,6 +15,7 @@ from .errors import ConfigError, invalid_config
 from .secret import Secret, revealed
 
 AUTHID, AUTHMETHOD = "WAMP_AUTHID", "WAMP_AUTHMETHOD"
+# pragma: allowlist nextline secret
 TICKET, SECRET, PRIVATE_KEY = "WAMP_TICKET", "WAMP_SECRET", "WAMP_PRIVATE_KEY"
 #: The key that each method needs.
 NEEDED = {
@@ -25,6 +26,7 @@ NEEDED = {
     "tls": "WAMP_TLS_CERT",
 }
 #: The method that is meant where only its key is there.
+# pragma: allowlist nextline secret
 _MEANT = {TICKET: "ticket", SECRET: "wampcra", PRIVATE_KEY: "cryptosign"}
 _METHODS = "'ticket', 'wampcra', 'scram', 'cryptosign' or 'tls'"
 #: Methods whose router learns who somebody is from the key or certificate.

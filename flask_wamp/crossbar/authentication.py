@@ -25,15 +25,13 @@ from ..login.tickets import MAX_EXPIRES
 from ..state import State
 from .asking import Access, Asking, Defects, TooLate
 from .ending import end_session
-from .guarding import Guard
+from .guarding import REFUSAL, Guard
 from .hosted import Caller, Host
 from .identities import Identities, Identity
 from .revocations import Revocations, now
 
 #: What the procedures' URIs begin with.
 LOGIN: Final = "flask_wamp.login."
-#: The one text for whoever is not let in.
-REFUSAL: Final = "the login was refused"
 #: What a peer reads whose session is ended.
 ENDED: Final = "wamp.close.killed"
 #: Seconds that a revocation may take.
@@ -100,13 +98,17 @@ class Authentication(Host):
         )
 
     def _address_of(self, peer: GuardedSession) -> str | None:
-        """Return the address behind the proxies that the application knows of."""
+        """Return the address behind the proxies that the application knows of.
+
+        A proxy may come by a Unix socket; whoever it does not name is then the proxy itself.
+        """
         address = peer.remote_address()
-        if address is None:
-            return None
-        headers = peer.transport.transport_details.http_headers_received or {}
-        handshake = Handshake.from_headers(self._app, headers, address=address)
-        return handshake.environ["REMOTE_ADDR"]
+        details = None if peer.transport is None else peer.transport.transport_details
+        headers = None if details is None else details.http_headers_received
+        if not headers:
+            return address
+        handshake = Handshake.from_headers(self._app, headers, address=address or "")
+        return handshake.environ["REMOTE_ADDR"] or address
 
     # --- letting in
 

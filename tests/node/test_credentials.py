@@ -13,6 +13,7 @@ from flask_wamp.address import Address
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.configuration import free_port
 from flask_wamp.tls import TLSFiles
+from tests.attempts import attempt
 from tests.certificates import Authority
 
 from .apps.members import PASSWORDS, PRIVATE_KEY
@@ -52,6 +53,7 @@ def refusal(node: CrossbarNode, method: str, **options: Any) -> str:
     return str(raised.value)
 
 
+@attempt("login", "a ticket that is replayed, or used for another authid", "a refusal")
 def test_ticket_lets_its_authid_in_once(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/alice?role=admin")
     assert refusal(node, "ticket", authid="bob", ticket=ticket) == REFUSED
@@ -61,6 +63,7 @@ def test_ticket_lets_its_authid_in_once(node: CrossbarNode, person: Person) -> N
     assert refusal(node, "ticket", authid="alice", ticket=ticket) == REFUSED
 
 
+@attempt("login", "an expired ticket", "a refusal")
 def test_ticket_for_many_uses_lets_in_until_it_expires(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/alice?reusable=1&expires=4")
     expires = time.monotonic() + 4
@@ -71,6 +74,7 @@ def test_ticket_for_many_uses_lets_in_until_it_expires(node: CrossbarNode, perso
     assert refusal(node, "ticket", authid="alice", ticket=ticket) == REFUSED
 
 
+@attempt("login", "a ticket for one login, by many at once", "one is let in")
 def test_ticket_that_is_used_by_many_at_once_lets_one_in(
     node: CrossbarNode, person: Person
 ) -> None:
@@ -88,6 +92,7 @@ def test_ticket_that_is_used_by_many_at_once_lets_one_in(
     assert sorted(answers) == sorted(["in", *[REFUSED] * 7])
 
 
+@attempt("login", "a ticket after its user was logged out", "a refusal")
 def test_ticket_is_revoked_with_the_logins(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/erin")
     person.post("login/erin")
@@ -98,6 +103,7 @@ def test_ticket_is_revoked_with_the_logins(node: CrossbarNode, person: Person) -
         assert peer.person == ("user", "erin")
 
 
+@attempt("login", "a forged, truncated, overlong or empty ticket", "a refusal")
 @pytest.mark.parametrize("change", ["forged", "truncated", "too long", "empty", "no text"])
 def test_ticket_that_is_none_is_refused(node: CrossbarNode, person: Person, change: str) -> None:
     ticket = person.post("ticket/alice?reusable=1")
@@ -117,6 +123,7 @@ def test_ticket_that_is_none_is_refused(node: CrossbarNode, person: Person, chan
     assert not changed or changed not in node.log[before:]
 
 
+@attempt("login", "a ticket for the role of a service", "a refusal")
 def test_ticket_for_a_role_of_services_is_refused(node: CrossbarNode, person: Person) -> None:
     for role in ("backend", "service", "nobody"):
         ticket = person.post(f"ticket/alice?role={role}")
@@ -130,6 +137,7 @@ def test_credentials_let_their_authid_in(node: CrossbarNode, method: str) -> Non
         assert peer.call("com.members.who") == ["alice", "user"]
 
 
+@attempt("login", "finding out which names there are", "the challenges look alike")
 @pytest.mark.parametrize("method", ["wampcra", "scram", "cryptosign"])
 def test_credentials_that_are_wrong_look_like_those_of_nobody(
     node: CrossbarNode, method: str
@@ -155,6 +163,7 @@ def test_credentials_that_the_application_fails_to_know_are_refused(node: Crossb
     assert refusal(node, "wampcra", authid="a\nb", secret="x") == REFUSED
 
 
+@attempt("login", "reading secrets in the log", "there are none")
 def test_credentials_are_in_no_log(node: CrossbarNode, person: Person) -> None:
     """Autobahn's clients have logged in by every method, before."""
     ticket = person.post("ticket/alice")

@@ -12,6 +12,7 @@ from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
 from flask_wamp.state import state_of
+from tests.attempts import attempt
 
 from .apps.blog import create_app, wamp
 from .logins import DYNAMIC, METHODS, REFUSED, Member, Person, member
@@ -74,6 +75,7 @@ def error_of(page: Member, uri: str, *args: Any, **kwargs: Any) -> Any:
     return raised.value
 
 
+@attempt("rights", "a visitor calls a view behind `login_required`", "`wamp.error.not_authorized`")
 def test_login_view_guard_denies_a_visitor(node: CrossbarNode) -> None:
     with member(node.ws_url) as page:
         assert page.call("com.blog.index")["user"] is None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flask_wamp.node import CrossbarNode, NodeError
+from tests.attempts import attempt
 
 from .support import APPS, Peer, connected, error_of, node_config, wait_until
 
@@ -76,6 +77,11 @@ def service(node: CrossbarNode) -> Iterator[Peer]:
         yield peer
 
 
+@attempt(
+    "rights",
+    "calling what no decorator allows the role, the meta API and our own procedures among it",
+    "`wamp.error.not_authorized`",
+)
 def test_roles_call_what_is_declared(peer: Peer, role: str) -> None:
     assert peer.call("com.rights.open") == [peer.id, role]
     for uri, roles in (
@@ -95,6 +101,11 @@ def test_roles_call_what_is_declared(peer: Peer, role: str) -> None:
             assert error_of(partial(peer.call, uri)).error == DENIED
 
 
+@attempt(
+    "rights",
+    "registering from a browser, by exact URI, prefix and wildcard",
+    "denied, or `wamp.error.invalid_uri`",
+)
 @pytest.mark.parametrize("match", ["exact", "prefix", "wildcard"])
 def test_roles_register_nothing(peer: Peer, match: str) -> None:
     for uri in {"exact": ("com.mine", "x"), "prefix": ("com.", ""), "wildcard": ("com..x",)}[match]:
@@ -105,6 +116,11 @@ def test_roles_register_nothing(peer: Peer, match: str) -> None:
     assert taken.error in (DENIED, "wamp.error.procedure_already_exists")
 
 
+@attempt(
+    "rights",
+    "subscribing to what the role may not see, by exact URI, prefix and wildcard",
+    "denied, or `wamp.error.invalid_uri`",
+)
 def test_roles_see_no_more_than_they_may(service: Peer, peer: Peer, role: str) -> None:
     seen = peer.subscribe("com.rights.news")
     for topic, match, roles in (
@@ -132,6 +148,7 @@ def test_roles_see_no_more_than_they_may(service: Peer, peer: Peer, role: str) -
     assert seen.get().args == (1,)
 
 
+@attempt("rights", "publishing to what the role may not", "`wamp.error.not_authorized`")
 def test_roles_publish_what_is_declared(peer: Peer, role: str) -> None:
     for topic, roles in (
         ("com.rights.room.tea", {"user"}),
@@ -145,6 +162,11 @@ def test_roles_publish_what_is_declared(peer: Peer, role: str) -> None:
             assert error_of(partial(peer.publish, topic, 1)).error == DENIED
 
 
+@attempt(
+    "rights",
+    "letting the router retain an event without the right to it",
+    "`wamp.error.not_authorized`",
+)
 def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
     user.publish("com.rights.room.tea", 1)
     error = error_of(lambda: user.publish_retained("com.rights.room.tea", 1))
@@ -152,6 +174,11 @@ def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
     assert user.publish_retained("com.rights.kept", 1) > 0
 
 
+@attempt(
+    "engine",
+    "a role of the configuration subscribes to the prefix of a topic that it may see",
+    "`wamp.error.not_authorized`",
+)
 def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
     """Crossbar.io would let it subscribe to any prefix of a topic that it may subscribe to."""
     with connected(way(node, "narrow")) as narrow:
@@ -176,6 +203,7 @@ def test_functions_decide_and_only_true_allows(node: CrossbarNode, user: Peer) -
     assert not waiting.done()
 
 
+@attempt("rights", "leaving while a function is asked who may", "the answer is dropped")
 def test_who_leaves_while_a_function_is_asked_harms_nobody(node: CrossbarNode) -> None:
     with connected(way(node, "user")) as peer:
         peer.start_call("com.rights.asked.lets").cancel()
@@ -191,6 +219,7 @@ def test_services_may_do_everything(service: Peer) -> None:
     assert service.publish_retained("com.any", 1) > 0
 
 
+@attempt("rights", "trying it again and again, to fill the log", "a line in a minute")
 def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) -> None:
     start = len(node.log)
     numbers = itertools.count()
@@ -213,6 +242,7 @@ def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) ->
     assert 'allow="clerk" would allow it, at tests.node.apps.rights.closed (' in told[0]
 
 
+@attempt("engine", "a Crossbar.io that takes no roles of ours", "the node does not start")
 def test_node_does_not_start_where_the_engine_takes_no_roles() -> None:
     node = CrossbarNode(config("Lacking"))
     try:

@@ -74,12 +74,12 @@ class GovernedRole(RouterRole):
 class GuardedRole(RouterRole):
     """A role of the configuration, which has its permissions where *allows* has no objection.
 
-    :ivar configured: the role as Crossbar.io made it.
+    :ivar inner: the role as Crossbar.io made it.
     """
 
     def __init__(self, router: Any, inner: Any, allows: Callable[[Access], bool]) -> None:
         super().__init__(router, inner.uri)  # type: ignore[no-untyped-call]
-        self.configured = inner
+        self.inner = inner
         self._allows = allows
 
     def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Any:
@@ -93,7 +93,7 @@ class GuardedRole(RouterRole):
         if not allows:
             return authorization(action, allow=False)
         # The router looks into its cache first, which forgets nothing and knows no options.
-        return {**self.configured.authorize(session, uri, action, options), "cache": False}
+        return {**self.inner.authorize(session, uri, action, options), "cache": False}
 
 
 class RealmRoles:
@@ -159,6 +159,13 @@ class RealmRoles:
         missing += [kind.__name__ for kind in kinds if not hasattr(kind, "marshal_options")]
         if missing:
             raise AttributeError(", ".join(missing))
+
+
+def configured_role(role: Any) -> Any:
+    """Return the router's own object for a role, below those that object to what it allows."""
+    while isinstance(role, GuardedRole):
+        role = role.inner
+    return role
 
 
 def access_of(session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Access:
