@@ -33,14 +33,15 @@ def websocket(node: CrossbarNode, path: str) -> socket.socket:
     return connection
 
 
-def upgrade(connection: socket.socket, path: str) -> None:
+def upgrade(connection: socket.socket, path: str, *headers: str) -> None:
     """Ask for a WebSocket connection."""
     host, port = connection.getpeername()
     key = base64.b64encode(os.urandom(16)).decode()
+    more = "".join(f"{header}\r\n" for header in headers)
     connection.sendall(
         f"GET /{path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n".encode()
+        f"Sec-WebSocket-Protocol: wamp.2.json\r\n{more}\r\n".encode()
     )
 
 
