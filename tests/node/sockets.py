@@ -58,6 +58,13 @@ def text_frame(payload: bytes) -> bytes:
     return bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload
 
 
+def frame(kind: int, payload: bytes) -> bytes:
+    """Return a masked frame that begins with the byte *kind*; its mask changes nothing."""
+    size = len(payload)
+    head = bytes([0x80 | size]) if size < 126 else b"\xff" + size.to_bytes(8)
+    return bytes([kind]) + head + bytes(4) + payload
+
+
 def read_to_end(connection: socket.socket) -> bytes:
     """Return what comes until the other side has closed."""
     data = b""

@@ -24,6 +24,8 @@ from crossbar.router.router import Router
 from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from .buffers import unsent
+
 #: What the guard calls, or lets be called for it, of each class.
 _NEEDED: dict[type[Any], tuple[str, ...]] = {
     RouterSession: (
@@ -191,6 +193,10 @@ class GuardedSession(_Base):
     def subscriptions(self) -> int:
         """Return how many subscriptions it has."""
         return len(self._router._broker._session_to_subscriptions.get(self, ()))  # noqa: SLF001
+
+    def unsent(self) -> int:
+        """Return the bytes that wait for the peer to read what came before."""
+        return unsent(self._transport)
 
     # --- what is done to it
 
