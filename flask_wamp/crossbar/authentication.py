@@ -25,15 +25,13 @@ from ..login.tickets import MAX_EXPIRES
 from ..state import State
 from .asking import Access, Asking, Defects, TooLate
 from .ending import end_session
-from .guarding import Guard
+from .guarding import REFUSAL, Guard
 from .hosted import Caller, Host
 from .identities import Identities, Identity
 from .revocations import Revocations, now
 
 #: What the procedures' URIs begin with.
 LOGIN: Final = "flask_wamp.login."
-#: The one text for whoever is not let in.
-REFUSAL: Final = "the login was refused"
 #: What a peer reads whose session is ended.
 ENDED: Final = "wamp.close.killed"
 #: Seconds that a revocation may take.
@@ -176,8 +174,10 @@ class Authentication(Host):
         else:
             reason = f"the application failed with {type(failure.value).__name__}"
             self._defects.tell(failure)
+        handshake = Handshake.from_headers(self._app, request.headers, address=request.address)
+        whence = handshake.environ["REMOTE_ADDR"]
         self._complaints.say(
-            "why a login was refused", f"{reason} ({request.method}{authid} from {request.address})"
+            "a login was refused", f"{reason} ({request.method}{authid} from {whence})"
         )
         raise ApplicationError(NOT_AUTHORIZED, REFUSAL)
 

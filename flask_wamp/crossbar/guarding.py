@@ -96,8 +96,10 @@ class Guard:
         if isinstance(answer, Challenge):
             record.stage = Stage.CHALLENGED
             return answer
-        reason = answer.reason if isinstance(answer, Deny) else type(answer.value).__name__
-        self.complaints.say("a login was refused", f"{self._whence(session)}: {reason}")
+        if getattr(answer, "message", None) != REFUSAL:
+            # Whoever has refused with this text has said why.
+            reason = answer.reason if isinstance(answer, Deny) else type(answer.value).__name__
+            self.complaints.say("a login was refused", f"{self._whence(session)}: {reason}")
         record.stage = Stage.CUT_OFF
         if not record.key:
             # Who may open the socket may know why.
