@@ -2,9 +2,11 @@
 
 import itertools
 import re
+import resource
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from flask_wamp._twisted.reactor_thread import running_reactor
@@ -86,7 +88,9 @@ class Fort:
 
 @pytest.fixture(scope="session", autouse=True)
 def _reactor() -> None:
-    """Start the reactor of the peers."""
+    """Start the reactor of the peers, and let this process have as many connections as it may."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     running_reactor()
 
 
@@ -123,8 +127,6 @@ def user(fort: Fort) -> Iterator[Member]:
 
 def level(fort: Fort, what: str, rounds: Any, *, most: int = 10_000_000) -> None:
     """See that the second time leaves no more memory behind than the first."""
-    import psutil
-
     router = psutil.Process(fort.router)
     rounds()
     before = router.memory_info().rss

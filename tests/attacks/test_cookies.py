@@ -80,7 +80,10 @@ def test_cookie_that_has_expired(fort: Fort, monkeypatch: pytest.MonkeyPatch) ->
 def test_cookie_after_logging_out(fort: Fort) -> None:
     person, other = fort.logged_in(), fort.logged_in()
     cookie = person.cookie
-    with member(fort.url, cookie=cookie) as page, member(fort.url, cookie=other.cookie) as bystander:
+    with (
+        member(fort.url, cookie=cookie) as page,
+        member(fort.url, cookie=other.cookie) as bystander,
+    ):
         assert page.call("com.fort.hall") == "in"
         person.post("logout")
         assert page.session.left.result(LIMIT) == "wamp.close.killed"
@@ -127,7 +130,9 @@ def test_cookie_with_the_origin_of_another_page(fort: Fort) -> None:
             RawPeer(fort.url, origin=origin)
 
 
-@attempt("login", "a login in the HELLO: `authrole`, `authid`, `authextra`", "the router's own word")
+@attempt(
+    "login", "a login in the HELLO: `authrole`, `authid`, `authextra`", "the router's own word"
+)
 def test_login_that_a_hello_claims(fort: Fort) -> None:
     for claim in (
         {"authrole": "backend", "authid": "root"},

@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,11 +11,14 @@ import psutil
 import pytest
 
 from tests.attempts import attempt
-from tests.node.sockets import frame, tcp, text_frame, upgrade, upgraded, websocket
-from tests.node.support import CALL, ERROR, PUBLISH, REGISTER, SUBSCRIBE, http, raw_peer
+from tests.node.logins import REFUSED
+from tests.node.sockets import frame, read_to_end, tcp, text_frame, upgrade, upgraded, websocket
+from tests.node.support import CALL, ERROR, PUBLISH, REGISTER, SUBSCRIBE, http, raw_peer, wait_until
 
+from .app import MOODS
 from .conftest import Fort, level
 from .test_cookies import alice, session_cookie
+from .test_rights import DENIED, meta_procedures
 
 pytestmark = pytest.mark.node
 
@@ -65,7 +69,7 @@ def test_denials_of_ever_new_uris_are_not_kept(fort: Fort) -> None:
             for _ in range(4000):
                 answer = peer.receive()
                 assert answer[0] == ERROR
-                assert answer[4] == "wamp.error.not_authorized"
+                assert answer[4] == DENIED
 
     level(fort, "denials", rounds)
 
@@ -84,6 +88,12 @@ def pings() -> Iterator[bytes]:
     return itertools.repeat(frame(0x89, b"x" * 125) * 4000)
 
 
+def send_all(connection: socket.socket, frames: Iterable[bytes]) -> None:
+    """Send *frames*, and read nothing."""
+    for each in frames:
+        connection.sendall(each)
+
+
 @attempt(
     "limits",
     "large results, or pings, that are asked for and never read",
@@ -97,7 +107,45 @@ def test_peer_that_does_not_read(fort: Fort, sent: Any) -> None:
         connection.sendall(text_frame(b'[1,"realm1",{"roles":{"caller":{}}}]'))
         assert b"[2," in connection.recv(4096)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            for frames in itertools.islice(sent(), 2000):
-                connection.sendall(frames)
+            send_all(connection, itertools.islice(sent(), 2000))
     assert http(fort.node.url).status == 200
     assert router.memory_info().rss - before < 150_000_000
+
+
+def is_served(fort: Fort) -> bool:
+    """Tell whether a page loads, where it may be that nobody is let in."""
+    try:
+        return http(fort.node.url).status == 200
+    except OSError:
+        return False
+
+
+@attempt(
+    "limits",
+    "more connections than the node takes (2,000)",
+    "the others are closed; when some have gone, all are served",
+)
+def test_connections_have_a_limit(fort: Fort) -> None:
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(tcp(fort.node)) for _ in range(2200)]
+        assert not is_served(fort)
+        assert all(read_to_end(connection) == b"" for connection in crowd[-100:])
+        for connection in crowd[:100]:
+            upgrade(connection, "ws")
+            upgraded(connection)
+    wait_until(lambda: is_served(fort), "it serves on")
+
+
+@attempt("limits", "all kinds of refusals, again and again", "the memory is level")
+@pytest.mark.slow
+def test_refusals_again_and_again(fort: Fort) -> None:
+    def rounds() -> None:
+        for number in range(150):
+            moody = next(itertools.islice(MOODS, 4 + number % 20, None))
+            assert fort.refusal(cookie=f"mood={moody}") == REFUSED
+            assert fort.refusal("ticket", authid="alice", ticket=f"x{number}") == REFUSED
+            with raw_peer(fort.url) as peer:
+                for request, uri in enumerate(meta_procedures(), 1):
+                    assert peer.request([CALL, request, {}, uri])[4] == DENIED
+
+    level(fort, "refusals", rounds)

@@ -48,7 +48,10 @@ RETAINS = {"com.fort.plans"}
 PATTERNS = [
     *((prefix, "prefix") for prefix in ("", "com", "com.", "com.fort", "com.fort.", "com.fort.n")),
     *((prefix, "prefix") for prefix in ("com.fort.news", "com.fort.talk.", "wamp", "wamp.", "w")),
-    *((each, "wildcard") for each in ("..", "com.fort.", "com..news", "..talk", ".fort.", "wamp..")),
+    *(
+        (each, "wildcard")
+        for each in ("..", "com.fort.", "com..news", "..talk", ".fort.", "wamp..")
+    ),
 ]
 _META = re.compile(r'wamp\.register\("(wamp\.[a-z_.]+)"')
 
@@ -57,7 +60,7 @@ def meta_procedures() -> list[str]:
     """Return those of the installed Crossbar.io, whatever a later version adds."""
     crossbar = importlib.metadata.distribution("crossbar")
     source = crossbar.locate_file("crossbar/router/service.py")
-    found = _META.findall(source.read_text())  # type: ignore[attr-defined]
+    found = _META.findall(source.read_text())
     assert len(found) > 20
     return [str(each) for each in found]
 
@@ -86,7 +89,9 @@ def test_calls(page: Member) -> None:
             assert denied(partial(page.call, uri)), uri
 
 
-@attempt("rights", "publishing what the role may not, or keeping an event", "`wamp.error.not_authorized`")
+@attempt(
+    "rights", "publishing what the role may not, or keeping an event", "`wamp.error.not_authorized`"
+)
 def test_publishing(page: Member) -> None:
     for uri, roles in PUBLISHES.items():
         if page.role in roles:
@@ -167,7 +172,9 @@ def test_meta_api(page: Member) -> None:
 
 
 @attempt(
-    "rights", "the procedures that the extension's processes speak by", "`wamp.error.not_authorized`"
+    "rights",
+    "the procedures that the extension's processes speak by",
+    "`wamp.error.not_authorized`",
 )
 def test_procedures_of_the_extension(page: Member) -> None:
     for uri, args in (

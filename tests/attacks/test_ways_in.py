@@ -14,7 +14,7 @@ from .conftest import Fort
 
 pytestmark = pytest.mark.node
 
-ROLES = {"roles": {"caller": {}, "callee": {}}}
+ROLES: dict[str, object] = {"roles": {"caller": {}, "callee": {}}}
 
 
 @attempt(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .logins import REFUSED, Member, Person, member, members_config
 from .support import LIMIT, connected, wait_until
@@ -82,6 +83,11 @@ def test_login_of_a_deleted_user_is_a_visitors(node: CrossbarNode) -> None:
         assert page.person[0] == "anonymous"
 
 
+@attempt(
+    "login",
+    "an authenticator that returns a role which may register, or one with a static authorizer",
+    "`wamp.error.not_authorized`",
+)
 @pytest.mark.parametrize(
     "mood", ["raises", "nonsense", "exits", "aborts", "role-trusted", "role-backend",
              "role-service", "role-asked", "role-nobody"],
@@ -115,6 +121,11 @@ def test_login_to_another_realm_is_refused(node: CrossbarNode) -> None:
     assert "refused" in refusal(node, realm="crossbar")
 
 
+@attempt(
+    "login",
+    "a page that ignores GOODBYE, whose user logs out everywhere",
+    "it is cut off, and its cookie is refused",
+)
 def test_login_ends_with_the_users_sessions_and_for_good(node: CrossbarNode) -> None:
     person, other = logged_in(node, "bob"), logged_in(node, "alice")
     cookie = person.cookie
@@ -142,6 +153,11 @@ def test_login_ends_from_the_process_that_serves(node: CrossbarNode) -> None:
     assert refusal(node, cookie=person.cookie) == REFUSED
 
 
+@attempt(
+    "rights",
+    "going on with a role that was taken away",
+    "the session ends at once; the page comes back with what it is now",
+)
 def test_login_gets_a_new_role_at_once(node: CrossbarNode, roles: Path) -> None:
     person = logged_in(node, "dora")
     page = Member.log_in(node.ws_url, cookie=person.cookie)
@@ -154,6 +170,11 @@ def test_login_gets_a_new_role_at_once(node: CrossbarNode, roles: Path) -> None:
         assert page.person == ("admin", "dora")
 
 
+@attempt(
+    "login",
+    "a cookie of before logging out, after the node was killed and started anew",
+    "`wamp.error.not_authorized`",
+)
 def test_login_that_has_ended_has_ended_after_a_restart(roles: Path) -> None:
     node = CrossbarNode(members_config())
     with node:

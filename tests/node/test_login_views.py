@@ -12,6 +12,7 @@ from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
 from flask_wamp.state import state_of
+from tests.attempts import attempt
 
 from .apps.blog import create_app, wamp
 from .logins import CALLS, DYNAMIC, METHODS, REFUSED, Member, Person, member
@@ -78,6 +79,11 @@ def error_of(page: Member, uri: str, *args: Any, **kwargs: Any) -> Any:
     return raised.value
 
 
+@attempt(
+    "rights",
+    "calling a view behind Flask's `login_required` as a visitor",
+    "`wamp.error.not_authorized`",
+)
 def test_login_view_guard_denies_a_visitor(node: CrossbarNode) -> None:
     with member(node.ws_url) as page:
         assert page.call("com.blog.index")["user"] is None
@@ -136,6 +142,11 @@ def test_login_view_new_login_is_another(node: CrossbarNode, reader: Reader) -> 
         assert page.call("com.blog.index")["user"] == name
 
 
+@attempt(
+    "login",
+    "staying, when the user logs out in a process that is not the node's",
+    "the sessions end, and the cookie is refused",
+)
 def test_login_view_logout_in_another_process_ends_the_sessions(
     node: CrossbarNode, database: Path
 ) -> None:

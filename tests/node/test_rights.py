@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flask_wamp.node import CrossbarNode, NodeError
+from tests.attempts import attempt
 
 from .support import APPS, CALL, Peer, RawPeer, connected, error_of, node_config, wait_until
 
@@ -145,6 +146,11 @@ def test_roles_publish_what_is_declared(peer: Peer, role: str) -> None:
             assert error_of(partial(peer.publish, topic, 1)).error == DENIED
 
 
+@attempt(
+    "engine",
+    "an event that the router is to keep, by who may only publish",
+    "`wamp.error.not_authorized`",
+)
 def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
     user.publish("com.rights.room.tea", 1)
     error = error_of(lambda: user.publish_retained("com.rights.room.tea", 1))
@@ -152,6 +158,11 @@ def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
     assert user.publish_retained("com.rights.kept", 1) > 0
 
 
+@attempt(
+    "engine",
+    "a prefix of a topic that static permissions allow by its whole name",
+    "`wamp.error.not_authorized`",
+)
 def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
     """Crossbar.io would let it subscribe to any prefix of a topic that it may subscribe to."""
     with connected(way(node, "narrow")) as narrow:
@@ -163,6 +174,11 @@ def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
         assert error_of(lambda: narrow.publish_retained("com.x", 1)).error == DENIED
 
 
+@attempt(
+    "engine",
+    "a function that decides about a right, and raises, hangs, or returns 1",
+    "`wamp.error.not_authorized`, without its text; others are served meanwhile",
+)
 def test_functions_decide_and_only_true_allows(node: CrossbarNode, user: Peer) -> None:
     assert user.call("com.rights.asked.lets") == 4
     for how in ("truthy", "none", "raises"):
@@ -205,6 +221,7 @@ def test_calls_in_the_name_of_others_are_denied(node: CrossbarNode) -> None:
         raw.drop()
 
 
+@attempt("limits", "being denied again and again, to fill the log", "one line")
 def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) -> None:
     start = len(node.log)
     numbers = itertools.count()
@@ -227,6 +244,9 @@ def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) ->
     assert 'allow="clerk" would allow it, at tests.node.apps.rights.closed (' in told[0]
 
 
+@attempt(
+    "engine", "a Crossbar.io that does not take the roles which decide", "the node does not start"
+)
 def test_node_does_not_start_where_the_engine_takes_no_roles() -> None:
     node = CrossbarNode(config("Lacking"))
     try:

@@ -72,11 +72,14 @@ class GovernedRole(RouterRole):
 
 
 class GuardedRole(RouterRole):
-    """A role of the configuration, which has its permissions where *allows* has no objection."""
+    """A role of the configuration, which has its permissions where *allows* has no objection.
+
+    :ivar inner: the role as Crossbar.io has made it.
+    """
 
     def __init__(self, router: Any, inner: Any, allows: Callable[[Access], bool]) -> None:
         super().__init__(router, inner.uri)  # type: ignore[no-untyped-call]
-        self._inner = inner
+        self.inner = inner
         self._allows = allows
 
     def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Any:
@@ -90,7 +93,7 @@ class GuardedRole(RouterRole):
         if not allows:
             return authorization(action, allow=False)
         # The router looks into its cache first, which forgets nothing and knows no options.
-        return {**self._inner.authorize(session, uri, action, options), "cache": False}
+        return {**self.inner.authorize(session, uri, action, options), "cache": False}
 
 
 class RealmRoles:
