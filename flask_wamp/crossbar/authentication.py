@@ -156,7 +156,10 @@ class Authentication(Host):
         """
         role = roles_of(self._session).get(name)
         if role is None:
-            raise Refused(f"the realm has no role {name!r}: add it to the node's configuration")
+            raise Refused(
+                f"the realm has no role {name!r}: name it in an allow=... of the application, or add "
+                "it to the node's configuration"
+            )
         if name in (TRUSTED, self._session.authrole) or may_register(role):
             raise Refused(f"the role {name!r} may register procedures: it is for services alone")
 

@@ -43,17 +43,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(project: Path) -> Iterator[CrossbarNode]:
     """Run the club's node."""
     session = "flask_wamp.crossbar."
-    config = node_config(web=session + "WebSession", views=[session + "ViewsSession"], wsgi="club")
+    web, views = session + "WebSession", session + "ViewsSession"
+    config = node_config(web=web, views=[views], wsgi="club", governed=True)
     router, container = config["workers"]
     for worker in (router, container):
         worker["options"]["pythonpath"] = [str(ROOT), str(project)]
         worker["components"][0]["extra"] = {"application": "club:app"}
     router["transports"][0]["paths"]["ws"]["auth"].update(json.loads(FILES["methods"]))
-    calls = {"uri": "com.club.", "match": "prefix", "cache": False}
-    rights = {**calls, "allow": {"call": True}, "disclose": {"caller": True}}
     roles = router["realms"][0]["roles"]
-    roles[:] = [role for role in roles if role["name"] != "user"]
-    roles += [{"name": name, "permissions": [rights]} for name in ("user", "board", "device")]
+    roles += [{"name": name, "permissions": []} for name in ("board", "device")]
     with CrossbarNode(config) as node:
         yield node
 

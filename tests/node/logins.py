@@ -29,13 +29,6 @@ DYNAMIC = {
 }
 METHODS = ("anonymous", "ticket", "wampcra", "scram", "cryptosign")
 REFUSED = "wamp.error.not_authorized: the login was refused"
-CALLS = {
-    "uri": "com.members.",
-    "match": "prefix",
-    "cache": False,
-    "allow": {"call": True, "subscribe": True},
-    "disclose": {"caller": True},
-}
 #: Addresses that nobody has used before, as a proxy tells them.
 _ADDRESSES = (f"198.51.{number // 200}.{number % 200}" for number in itertools.count(1))
 
@@ -43,17 +36,18 @@ _ADDRESSES = (f"198.51.{number // 200}.{number % 200}" for number in itertools.c
 def members_config() -> dict[str, Any]:
     """Return the configuration of the node that the members log in to."""
     config = node_config(
-        web=f"{APPS}.members.Web", views=[f"{APPS}.members.Views"], wsgi=f"{APPS}.members"
+        web=f"{APPS}.members.Web",
+        views=[f"{APPS}.members.Views"],
+        wsgi=f"{APPS}.members",
+        governed=True,
     )
     router = config["workers"][0]
     paths = router["transports"][0]["paths"]
     paths["ws"]["auth"] = {method: dict(DYNAMIC) for method in METHODS}
     roles = router["realms"][0]["roles"]
-    roles[:] = [role for role in roles if role["name"] != "user"]
-    for name in ("user", "admin"):
-        roles.append({"name": name, "permissions": [CALLS]})
+    roles.append({"name": "admin", "permissions": []})
     # What it may register is nothing for a person, whatever the application says.
-    register = {**CALLS, "allow": {"register": True}}
+    register = {"uri": "", "match": "prefix", "cache": False, "allow": {"register": True}}
     roles.append({"name": "service", "permissions": [register]})
     roles.append({"name": "asked", "authorizer": "com.members.nobody"})
     return config

@@ -123,13 +123,14 @@ def _way_in(role: str) -> dict[str, Any]:
 
 
 def node_config(
-    *, web: str | None, views: Sequence[str], wsgi: str = f"{APPS}.service"
+    *, web: str | None, views: Sequence[str], wsgi: str = f"{APPS}.service", governed: bool = False
 ) -> dict[str, Any]:
     """Return the repository's single node with other classes in it.
 
     :param web: the router component; None leaves it, and the WSGI application, out.
     :param views: the components of one container; none leaves the container out.
     :param wsgi: the module of the WSGI application ``app``.
+    :param governed: strangers may what the application declares, as everywhere but in tests.
     """
     config = repository_config()
     router, container = config["workers"][:2]
@@ -142,7 +143,8 @@ def node_config(
         router["components"][0]["classname"] = web
         paths["/"]["module"] = wsgi
     roles = router["realms"][0]["roles"]
-    next(role for role in roles if role["name"] == "anonymous")["permissions"] = STRANGERS
+    if not governed:
+        next(role for role in roles if role["name"] == "anonymous")["permissions"] = STRANGERS
     # A way in over WebSocket with the backend's rights, for peers that can do nothing else.
     paths["trusted"] = _way_in("backend")
     # The rights that the README's node gives to browsers: those to one namespace.

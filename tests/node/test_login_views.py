@@ -15,7 +15,7 @@ from flask_wamp.state import state_of
 from tests.attempts import attempt
 
 from .apps.blog import create_app, wamp
-from .logins import CALLS, DYNAMIC, METHODS, REFUSED, Member, Person, member
+from .logins import DYNAMIC, METHODS, REFUSED, Member, Person, member
 from .support import APPS, LIMIT, node_config
 
 pytestmark = pytest.mark.node
@@ -55,13 +55,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(database: Path) -> Iterator[CrossbarNode]:
     """Run the application."""
     place = f"{APPS}.live_blog"
-    config = node_config(web=f"{place}.Web", views=[f"{place}.Views"], wsgi=place)
+    config = node_config(web=f"{place}.Web", views=[f"{place}.Views"], wsgi=place, governed=True)
     router = config["workers"][0]
     router["transports"][0]["paths"]["ws"]["auth"] = {each: dict(DYNAMIC) for each in METHODS}
-    rights = {**CALLS, "uri": "com.blog."}
-    roles = router["realms"][0]["roles"]
-    roles[:] = [role for role in roles if role["name"] != "anonymous"]
-    roles += [{"name": name, "permissions": [rights]} for name in ("anonymous", "user")]
     with CrossbarNode(config, env={"BLOG_DATABASE": str(database)}) as node:
         yield node
 

@@ -10,7 +10,7 @@ import pytest
 from flask_wamp.node import CrossbarNode, NodeError
 from tests.attempts import attempt
 
-from .support import APPS, CALL, Peer, RawPeer, connected, error_of, node_config, wait_until
+from .support import APPS, Peer, connected, error_of, node_config, wait_until
 
 pytestmark = pytest.mark.node
 
@@ -205,20 +205,6 @@ def test_services_may_do_everything(service: Peer) -> None:
     assert service.call("wamp.session.count") >= 1
     service.subscribe("", match="prefix")
     assert service.publish_retained("com.any", 1) > 0
-
-
-def test_calls_in_the_name_of_others_are_denied(node: CrossbarNode) -> None:
-    raw = RawPeer(way(node, "anonymous"))
-    try:
-        raw.join()
-        forged = {"forward_for": [{"session": 1, "authid": "root", "authrole": "admin"}]}
-        answer = raw.request([CALL, 1, forged, "com.rights.open"])
-        assert answer[4] == DENIED
-    except ConnectionError:
-        # Or that is the end of the connection.
-        pass
-    finally:
-        raw.drop()
 
 
 @attempt("limits", "being denied again and again, to fill the log", "one line")

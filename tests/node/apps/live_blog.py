@@ -12,7 +12,7 @@ from .blog import create_app, wamp
 app = create_app(WAMP_TIMEOUT=15)
 
 
-@wamp.callee("com.blog.mark")
+@wamp.callee("com.blog.mark", allow="everyone")
 def mark() -> str:
     """Try to change the session, and return what one is told."""
     try:
@@ -22,7 +22,7 @@ def mark() -> str:
     return "changed"
 
 
-@wamp.callee("com.blog.cookies")
+@wamp.callee("com.blog.cookies", allow="everyone")
 def cookies() -> Any:
     """Return what is in the session of the caller's page."""
     return sorted(session)
