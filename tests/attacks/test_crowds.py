@@ -109,7 +109,8 @@ def test_peer_that_does_not_read(fort: Fort, sent: Any) -> None:
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_all(connection, itertools.islice(sent(), 2000))
     assert http(fort.node.url).status == 200
-    assert router.memory_info().rss - before < 150_000_000
+    # What was on its way comes in addition; 2,000 results would be 1 GB.
+    assert router.memory_info().rss - before < 300_000_000
 
 
 def is_served(fort: Fort) -> bool:

@@ -271,7 +271,7 @@ def test_ticket_that_is_too_long_ends_the_connection(node: CrossbarNode) -> None
 def test_transport_is_the_routers_word(node: CrossbarNode) -> None:
     claims = {"transport": {"peer": "tcp4:6.6.6.6:6"}, "x_cb_peer": "me", "mine": 1}
     with raw_peer(trusted_url(node)) as service:
-        peer = at(node, "ws")
+        peer = at(node, "narrow")
         welcome = peer.request([HELLO, "realm1", {**ROLES, "authextra": claims}])
         extra = welcome[2]["authextra"]
         assert extra["mine"] == 1
