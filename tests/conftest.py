@@ -67,6 +67,8 @@ def scope_of(nodeid: str) -> str:
         return "crossbar_node"
     if file in SHOP_NODE:
         return "shop_node"
+    if file.startswith("tests/attacks/"):
+        return "attacked node"
     if not file.startswith("tests/node/") or file in OWN_NODES:
         return file
     return f"peers_node {1 if file < PEERS_HALF else 2}"

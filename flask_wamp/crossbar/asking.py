@@ -2,7 +2,8 @@
 
 A stranger's handshake leads here, so there are limits for everything: threads of their own, which no
 view waits for; a queue that refuses what is too much; and a deadline, after which the answer is no.
-A function that hangs keeps its thread, and another one takes its place, until there are too many.
+A function that takes its time, or hangs, keeps its thread, and another one takes its place, until
+there are too many: a page that makes one wait must not make others wait.
 """
 
 import threading
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 #: Seconds that an answer may take, the wait for a thread included.
 DEADLINE = 3.0
+#: Seconds between two looks at a function; one that runs at both has a thread to itself.
+PATIENCE = 0.2
 #: Threads that ask, as long as none hangs, and those that there are at most.
 THREADS = 8
 MOST_THREADS = 64
@@ -77,10 +80,18 @@ class _Question(Generic[T]):
     def __init__(self, function: Callable[[], T]) -> None:
         self.function = function
         self.answer: Deferred[T] = Deferred()
-        self.timer: Any = None
+        self.deadline: Any = None
+        self.look: Any = None
+        self.was_running = False
         self.is_hanging = False
+        self.is_late = False
         self._lock = threading.Lock()
         self._taken = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a thread has taken it."""
+        return self._taken
 
     def take(self) -> bool:
         """Tell whether the question is still to be asked, and is not to be asked again."""
@@ -133,7 +144,8 @@ class Asking:
             question.answer.errback(TooLate("too many questions wait for the application"))
             return question.answer
         self._open.add(question)
-        question.timer = self._queue.call_later(self._deadline, self._give_up, question)
+        question.deadline = self._queue.call_later(self._deadline, self._give_up, question)
+        question.look = self._queue.call_later(PATIENCE, self._look, question)
         self._questions.put(question)
         self._fill()
         return question.answer
@@ -198,17 +210,38 @@ class Asking:
             if self._threads > self._base + self._hanging:
                 self._threads -= 1
                 self._questions.put(None)
-            return
-        question.timer.cancel()
-        question.answer.callback(outcome)
+        if not question.is_late:
+            question.deadline.cancel()
+            self._look_no_more(question)
+            question.answer.callback(outcome)
 
-    def _give_up(self, question: _Question[Any]) -> None:
-        if question.take():
-            self._open.discard(question)
+    def _look(self, question: _Question[Any]) -> None:
+        """Let another thread take the place of one that runs as it did at the last look."""
+        question.look = None
+        if question.is_running and question.was_running:
+            self._keep_thread(question)
         else:
+            question.was_running = question.is_running
+            question.look = self._queue.call_later(PATIENCE, self._look, question)
+
+    @staticmethod
+    def _look_no_more(question: _Question[Any]) -> None:
+        if question.look is not None:
+            question.look.cancel()
+
+    def _keep_thread(self, question: _Question[Any]) -> None:
+        if not question.is_hanging:
             question.is_hanging = True
             self._hanging += 1
             self._fill()
+
+    def _give_up(self, question: _Question[Any]) -> None:
+        question.is_late = True
+        self._look_no_more(question)
+        if question.take():
+            self._open.discard(question)
+        else:
+            self._keep_thread(question)
         question.answer.errback(
             TooLate(f"the application has not answered within {self._deadline:g} s")
         )

@@ -185,8 +185,10 @@ class Authentication(Host):
         else:
             reason = f"the application failed with {type(failure.value).__name__}"
             self._defects.tell(failure)
+        handshake = Handshake.from_headers(self._app, request.headers, address=request.address)
+        whence = handshake.environ["REMOTE_ADDR"]
         self._complaints.say(
-            "why a login was refused", f"{reason} ({request.method}{authid} from {request.address})"
+            "a login was refused", f"{reason} ({request.method}{authid} from {whence})"
         )
         raise ApplicationError(NOT_AUTHORIZED, REFUSAL)
 

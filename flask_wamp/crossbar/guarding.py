@@ -21,6 +21,7 @@ from .complaints import Complaints
 from .manners import Violation, check_hello, check_joined
 from .slowing import Lines, Slowing, network_of
 from .stages import Guarded, Stage
+from .unread import MAX_UNSENT, Unread
 
 _log = make_logger()
 
@@ -52,6 +53,7 @@ class Guard:
         self._join_within = join_within
         self._slowing = Slowing(reactor.seconds)
         self._lines = Lines(LOGINS_AT_ONCE)
+        self._unread = Unread(reactor, self._does_not_read)
         self.complaints = Complaints(_warn, reactor.seconds)
         self.address_of: Callable[[GuardedSession], str | None] = GuardedSession.remote_address
         self.is_service: Callable[[GuardedSession], bool] = GuardedSession.may_register
@@ -63,6 +65,7 @@ class Guard:
     def opened(self, session: GuardedSession) -> None:
         """Give a transport that has opened its time to join."""
         session.guarded = Guarded()
+        self._unread.opened(session)
         self._expect_join(session)
 
     def passes(self, session: GuardedSession, msg: Any) -> bool:
@@ -74,6 +77,9 @@ class Guard:
             return type(msg) is message.Goodbye
         try:
             if record.stage is Stage.JOINED:
+                if not record.service and session.unsent() > MAX_UNSENT:
+                    self._does_not_read(session)
+                    return False
                 return check_joined(session, msg, self.complaints, is_service=record.service)
             self._handshake(session, record, msg)
         except Violation as violation:
@@ -90,8 +96,10 @@ class Guard:
         if isinstance(answer, Challenge):
             record.stage = Stage.CHALLENGED
             return answer
-        reason = answer.reason if isinstance(answer, Deny) else type(answer.value).__name__
-        self.complaints.say("a login was refused", f"{self._whence(session)}: {reason}")
+        if getattr(answer, "message", None) != REFUSAL:
+            # Whoever has refused with this text has said why.
+            reason = answer.reason if isinstance(answer, Deny) else type(answer.value).__name__
+            self.complaints.say("a login was refused", f"{self._whence(session)}: {reason}")
         record.stage = Stage.CUT_OFF
         if not record.key:
             # Who may open the socket may know why.
@@ -131,6 +139,7 @@ class Guard:
         """Forget a session whose transport has closed."""
         record: Guarded = session.guarded
         record.stage = Stage.CUT_OFF
+        self._unread.closed(session)
         self._cancel_deadline(record)
         for timer in record.timers:
             if timer.active():
@@ -248,6 +257,15 @@ class Guard:
         self.complaints.say("a connection was cut off", f"{self._whence(session)}: {reason}")
         record.stage = Stage.CUT_OFF
         self._close(session, code, reason)
+
+    def _does_not_read(self, session: GuardedSession) -> None:
+        """Drop a peer for whom too much waits; a service's is its own affair."""
+        record: Guarded = session.guarded
+        if not record.service and record.stage is not Stage.CUT_OFF:
+            text = f"it does not read what it is sent, more than {MAX_UNSENT >> 20} MiB"
+            self.complaints.say("a connection was cut off", f"{self._whence(session)}: {text}")
+            record.stage = Stage.CUT_OFF
+            session.drop()
 
     def _close(self, session: GuardedSession, code: int, reason: str) -> None:
         session.close(code, reason)

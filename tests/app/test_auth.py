@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from flask_app import create_app, db, users
 from flask_app.keys import secret_key
 from flask_wamp import ApplicationError
+from tests.attempts import attempt
 
 from .conftest import PASSWORD, Call, RecordingLink, log_in
 
@@ -181,6 +182,7 @@ def test_cookie_that_is_forged_is_a_visitors(app: Flask, ann: FlaskClient) -> No
     assert stranger.post("/polls", json=POLL).status_code == 401
 
 
+@attempt("pages", "a form of another site that logs in or out (the poll)", "403")
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/register", "/auth/logout"])
 def test_other_sites_log_nobody_in_or_out(ann: FlaskClient, path: str) -> None:
     response = ann.post(path, data=ANN, headers={**HTML, "Origin": "http://evil.example"})
@@ -244,6 +246,11 @@ def test_owner_closes_a_poll(ann: FlaskClient, client: FlaskClient, link: Record
     assert (response.status_code, response.location) == (303, "/?poll=2")
 
 
+@attempt(
+    "rights",
+    "closing somebody else's poll, over HTTP and over WAMP",
+    "403, `wamp.error.not_authorized`",
+)
 def test_only_the_owner_closes_a_poll(
     ann: FlaskClient, bob: FlaskClient, client: FlaskClient, call: Call, link: RecordingLink
 ) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.configuration import free_port
+from tests.attempts import attempt
 from tests.node.support import LIMIT
 
 from .tables import ROOT, is_there, rows_of
@@ -217,6 +218,11 @@ def sent_by_nginx(**sent: str) -> dict[str, str]:
     return {name: value for name, value in {**sent, **set_there}.items() if value}
 
 
+@attempt(
+    "pages",
+    "`X-Forwarded-For` of a client, before a proxy",
+    "the proxy's word counts, and not the client's",
+)
 @pytest.mark.parametrize(
     "sent", [{}, {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Host": "evil.example"}]
 )

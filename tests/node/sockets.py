@@ -33,14 +33,15 @@ def websocket(node: CrossbarNode, path: str) -> socket.socket:
     return connection
 
 
-def upgrade(connection: socket.socket, path: str) -> None:
+def upgrade(connection: socket.socket, path: str, *headers: str) -> None:
     """Ask for a WebSocket connection."""
     host, port = connection.getpeername()
     key = base64.b64encode(os.urandom(16)).decode()
+    more = "".join(f"{header}\r\n" for header in headers)
     connection.sendall(
         f"GET /{path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n".encode()
+        f"Sec-WebSocket-Protocol: wamp.2.json\r\n{more}\r\n".encode()
     )
 
 
@@ -55,6 +56,13 @@ def upgraded(connection: socket.socket) -> None:
 def text_frame(payload: bytes) -> bytes:
     """Return a masked text frame of less than 126 bytes; its mask changes nothing."""
     return bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """Return a masked frame that begins with the byte *kind*; its mask changes nothing."""
+    size = len(payload)
+    head = bytes([0x80 | size]) if size < 126 else b"\xff" + size.to_bytes(8)
+    return bytes([kind]) + head + bytes(4) + payload
 
 
 def read_to_end(connection: socket.socket) -> bytes:

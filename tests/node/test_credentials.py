@@ -74,7 +74,7 @@ def test_ticket_for_many_uses_lets_in_until_it_expires(node: CrossbarNode, perso
     assert refusal(node, "ticket", authid="alice", ticket=ticket) == REFUSED
 
 
-@attempt("login", "a ticket for one login, by many at once", "one is let in")
+@attempt("login", "one ticket for one use, used by many at once", "one of them is let in")
 def test_ticket_that_is_used_by_many_at_once_lets_one_in(
     node: CrossbarNode, person: Person
 ) -> None:
@@ -92,7 +92,11 @@ def test_ticket_that_is_used_by_many_at_once_lets_one_in(
     assert sorted(answers) == sorted(["in", *[REFUSED] * 7])
 
 
-@attempt("login", "a ticket after its user was logged out", "a refusal")
+@attempt(
+    "login",
+    "a ticket that was issued before its user logged out everywhere",
+    "`wamp.error.not_authorized`",
+)
 def test_ticket_is_revoked_with_the_logins(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/erin")
     person.post("login/erin")
@@ -103,7 +107,11 @@ def test_ticket_is_revoked_with_the_logins(node: CrossbarNode, person: Person) -
         assert peer.person == ("user", "erin")
 
 
-@attempt("login", "a forged, truncated, overlong or empty ticket", "a refusal")
+@attempt(
+    "login",
+    "a ticket that was forged or truncated, is empty, endless, or no text",
+    "`wamp.error.not_authorized`, or the connection ends",
+)
 @pytest.mark.parametrize("change", ["forged", "truncated", "too long", "empty", "no text"])
 def test_ticket_that_is_none_is_refused(node: CrossbarNode, person: Person, change: str) -> None:
     ticket = person.post("ticket/alice?reusable=1")
@@ -137,7 +145,11 @@ def test_credentials_let_their_authid_in(node: CrossbarNode, method: str) -> Non
         assert peer.call("com.members.who") == ["alice", "user"]
 
 
-@attempt("login", "finding out which names there are", "the challenges look alike")
+@attempt(
+    "login",
+    "wrong passwords and keys, and finding out who has one (WAMP-CRA, SCRAM, cryptosign)",
+    "the same challenge and the same refusal, whether or not there is such a user",
+)
 @pytest.mark.parametrize("method", ["wampcra", "scram", "cryptosign"])
 def test_credentials_that_are_wrong_look_like_those_of_nobody(
     node: CrossbarNode, method: str
@@ -158,12 +170,15 @@ def test_credentials_that_are_wrong_look_like_those_of_nobody(
     assert len(str(wrong.get("salt"))) == len(str(unknown.get("salt")))
 
 
+@attempt(
+    "login", "a name at which the application's function for credentials fails", "the same refusal"
+)
 def test_credentials_that_the_application_fails_to_know_are_refused(node: CrossbarNode) -> None:
     assert refusal(node, "wampcra", authid="broken", secret="x") == REFUSED
     assert refusal(node, "wampcra", authid="a\nb", secret="x") == REFUSED
 
 
-@attempt("login", "reading secrets in the log", "there are none")
+@attempt("login", "reading tickets and passwords in the log", "there are none")
 def test_credentials_are_in_no_log(node: CrossbarNode, person: Person) -> None:
     """Autobahn's clients have logged in by every method, before."""
     ticket = person.post("ticket/alice")

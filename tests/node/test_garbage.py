@@ -13,6 +13,7 @@ from flask import Flask, g
 
 from flask_wamp import WAMP, RemoteError
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .conftest import trusted_url
 from .strangers import (
@@ -141,6 +142,11 @@ VALUES += [
 ]  # fmt: skip
 
 
+@attempt(
+    "sessions",
+    "values that are none of WAMP's, in every serializer",
+    "an error, or the end of the connection; nobody else notices",
+)
 @pytest.mark.parametrize("serializer", sorted(RAW_SERIALIZERS))
 def test_values_get_an_error_or_end_their_own_connection(
     stranger: Stranger, bystanders: Bystanders, serializer: str
@@ -158,6 +164,7 @@ def test_values_get_an_error_or_end_their_own_connection(
         bystanders.check()
 
 
+@attempt("limits", "lists in lists, more than 100 deep", "an error; nobody else notices")
 @pytest.mark.parametrize("serializer", sorted(RAW_SERIALIZERS))
 def test_values_100_deep_travel_and_deeper_ones_get_an_error(
     stranger: Stranger, bystanders: Bystanders, serializer: str
@@ -389,6 +396,7 @@ def test_uris_that_are_none(stranger: Stranger, bystanders: Bystanders) -> None:
 # --- sizes
 
 
+@attempt("limits", "messages above the limit, in every serializer", "the connection ends")
 @pytest.mark.parametrize("serializer", sorted(RAW_SERIALIZERS))
 def test_sizes_up_to_the_limit_travel_and_beyond_it_end_the_connection(
     stranger: Stranger, bystanders: Bystanders, serializer: str
@@ -549,6 +557,7 @@ def test_recursion_without_end_is_an_error(stranger: Stranger, bystanders: Bysta
     bystanders.check()
 
 
+@attempt("limits", "all of that again and again", "the memory is level")
 def test_memory_reaches_a_plateau(
     peers_node: CrossbarNode, stranger: Stranger, bystanders: Bystanders
 ) -> None:

@@ -152,6 +152,7 @@ def test_session_that_is_lost_at_once_is_told_nothing(
             session.receive()
 
 
+@attempt("engine", "killing a role of which some are leaving already", "all of it ends")
 def test_killing_a_role_ends_all_of_it(
     peers_node: CrossbarNode, transports: Transports, service: RawPeer
 ) -> None:

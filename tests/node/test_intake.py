@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .support import LIMIT, connected, wait_until
 from .support import http as request
@@ -56,6 +57,7 @@ def _serves_on(crossbar_node: CrossbarNode) -> Iterator[None]:
         assert peer.call("com.example.polls.results", 1)["id"] == 1
 
 
+@attempt("limits", "a body over the limit", "413, before it comes")
 def test_body_is_refused_before_it_comes(crossbar_node: CrossbarNode) -> None:
     asked = head("POST /polls", f"Content-Length: {MAX_BODY + 1}", "Expect: 100-continue")
     assert send(crossbar_node, asked) == (413, b"The body of the request is too large.\n")
@@ -67,6 +69,7 @@ def test_client_that_sends_on_reads_why(crossbar_node: CrossbarNode) -> None:
     assert answer == (413, b"The body of the request is too large.\n")
 
 
+@attempt("limits", "a body over the limit, in chunks", "413, at the limit")
 def test_body_in_chunks_is_refused(crossbar_node: CrossbarNode) -> None:
     asked = head("POST /polls", "Transfer-Encoding: chunked")
     chunk = b"%x\r\n%s\r\n" % (MAX_BODY // 2, b"x" * (MAX_BODY // 2))
@@ -83,6 +86,7 @@ def test_body_up_to_the_limit_reaches_the_application(crossbar_node: CrossbarNod
     assert "choice" in json.loads(answer)["error"]
 
 
+@attempt("pages", "a request or a WebSocket for the host of another site (DNS rebinding)", "421")
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"])
 def test_host_of_another_site(crossbar_node: CrossbarNode, host: str) -> None:
     """Rebinding DNS makes a page of another site the origin of this node's."""
@@ -97,6 +101,7 @@ def test_host_of_this_machine(crossbar_node: CrossbarNode, host: str) -> None:
     assert upgraded(crossbar_node, host) == 101
 
 
+@attempt("pages", "no Host header, or two", "400")
 def test_request_without_a_host_or_with_two(crossbar_node: CrossbarNode) -> None:
     assert send(crossbar_node, "GET / HTTP/1.0\n\n")[0] == 400
     assert send(crossbar_node, head("GET /", "Host: evil.example"))[0] == 400
@@ -108,6 +113,7 @@ def test_refused_host_is_logged_with_what_to_do(crossbar_node: CrossbarNode) -> 
     wait_until(lambda: said in crossbar_node.log, "the refusal is logged")
 
 
+@attempt("limits", "an address of 20,000 characters", "431")
 def test_long_address_is_refused(crossbar_node: CrossbarNode) -> None:
     assert send(crossbar_node, head(f"GET /{'x' * 20_000}"))[0] == 431
 

@@ -75,7 +75,11 @@ def error_of(page: Member, uri: str, *args: Any, **kwargs: Any) -> Any:
     return raised.value
 
 
-@attempt("rights", "a visitor calls a view behind `login_required`", "`wamp.error.not_authorized`")
+@attempt(
+    "rights",
+    "calling a view behind Flask's `login_required` as a visitor",
+    "`wamp.error.not_authorized`",
+)
 def test_login_view_guard_denies_a_visitor(node: CrossbarNode) -> None:
     with member(node.ws_url) as page:
         assert page.call("com.blog.index")["user"] is None
@@ -134,6 +138,11 @@ def test_login_view_new_login_is_another(node: CrossbarNode, reader: Reader) -> 
         assert page.call("com.blog.index")["user"] == name
 
 
+@attempt(
+    "login",
+    "staying, when the user logs out in a process that is not the node's",
+    "the sessions end, and the cookie is refused",
+)
 def test_login_view_logout_in_another_process_ends_the_sessions(
     node: CrossbarNode, database: Path
 ) -> None:

@@ -9,6 +9,7 @@ from http.client import HTTPConnection, HTTPSConnection
 import pytest
 
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 from tests.production import production_node
 
 from .support import LIMIT
@@ -67,6 +68,7 @@ def test_only_what_is_safe_is_spoken(production: Node, trusting: ssl.SSLContext)
         assert secure.selected_alpn_protocol() == "http/1.1"
 
 
+@attempt("pages", "TLS 1.2 and older", "the handshake fails")
 def test_older_tls_is_refused(production: Node, trusting: ssl.SSLContext) -> None:
     node, _port = production
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -88,6 +90,7 @@ def test_host_that_the_configuration_does_not_name(
         assert answer(plain, Host=host).status == 421
 
 
+@attempt("pages", "plain HTTP, where there is TLS", "308 to HTTPS")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_plain_http_leads_to_https(production: Node, method: str) -> None:
     node, port = production
@@ -96,6 +99,11 @@ def test_plain_http_leads_to_https(production: Node, method: str) -> None:
     assert found.headers["Location"] == f"https://localhost:{node.port}/polls/1?a=b"
 
 
+@attempt(
+    "login",
+    "reading the node's key or socket as another user of the machine",
+    "the directory and its files are closed",
+)
 def test_key_is_its_owners_alone(production: Node) -> None:
     node, _port = production
     assert (node.directory / "server.key").stat().st_mode & 0o077 == 0

@@ -163,8 +163,8 @@ def test_roles_publish_what_is_declared(peer: Peer, role: str) -> None:
 
 
 @attempt(
-    "rights",
-    "letting the router retain an event without the right to it",
+    "engine",
+    "an event that the router is to keep, by who may only publish",
     "`wamp.error.not_authorized`",
 )
 def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
@@ -176,7 +176,7 @@ def test_retaining_is_a_right_of_its_own(user: Peer) -> None:
 
 @attempt(
     "engine",
-    "a role of the configuration subscribes to the prefix of a topic that it may see",
+    "a prefix of a topic that static permissions allow by its whole name",
     "`wamp.error.not_authorized`",
 )
 def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
@@ -190,6 +190,11 @@ def test_static_role_sees_no_more_by_a_pattern(node: CrossbarNode) -> None:
         assert error_of(lambda: narrow.publish_retained("com.x", 1)).error == DENIED
 
 
+@attempt(
+    "engine",
+    "a function that decides about a right, and raises, hangs, or returns 1",
+    "`wamp.error.not_authorized`, without its text; others are served meanwhile",
+)
 def test_functions_decide_and_only_true_allows(node: CrossbarNode, user: Peer) -> None:
     assert user.call("com.rights.asked.lets") == 4
     for how in ("truthy", "none", "raises"):
@@ -219,7 +224,7 @@ def test_services_may_do_everything(service: Peer) -> None:
     assert service.publish_retained("com.any", 1) > 0
 
 
-@attempt("rights", "trying it again and again, to fill the log", "a line in a minute")
+@attempt("limits", "being denied again and again, to fill the log", "one line")
 def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) -> None:
     start = len(node.log)
     numbers = itertools.count()
@@ -242,7 +247,9 @@ def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) ->
     assert 'allow="clerk" would allow it, at tests.node.apps.rights.closed (' in told[0]
 
 
-@attempt("engine", "a Crossbar.io that takes no roles of ours", "the node does not start")
+@attempt(
+    "engine", "a Crossbar.io that does not take the roles which decide", "the node does not start"
+)
 def test_node_does_not_start_where_the_engine_takes_no_roles() -> None:
     node = CrossbarNode(config("Lacking"))
     try:

@@ -24,6 +24,7 @@ from crossbar.router.router import Router
 from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from .buffers import unsent
 from .roles import configured_role
 
 #: What the guard calls, or lets be called for it, of each class.
@@ -193,6 +194,10 @@ class GuardedSession(_Base):
     def subscriptions(self) -> int:
         """Return how many subscriptions it has."""
         return len(self._router._broker._session_to_subscriptions.get(self, ()))  # noqa: SLF001
+
+    def unsent(self) -> int:
+        """Return the bytes that wait for the peer to read what came before."""
+        return unsent(self._transport)
 
     # --- what is done to it
 

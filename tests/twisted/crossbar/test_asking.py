@@ -11,7 +11,7 @@ from flask import Flask, g, request
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from flask_wamp.crossbar.asking import Asking, Defects, TooLate
+from flask_wamp.crossbar.asking import PATIENCE, Asking, Defects, TooLate
 from flask_wamp.login import Handshake
 
 from ..doubles import Turns, eventually
@@ -126,6 +126,33 @@ def test_asking_gives_up_in_time_and_asks_others_meanwhile(
     last = Outcome(ask.run(lambda: "last"))
     turns.run_until(lambda: last.there)
     assert len(hanging[0].values) == 1
+
+
+def test_asking_does_not_let_others_wait_for_one_that_takes_its_time(
+    turns: Turns, gate: threading.Event
+) -> None:
+    ask = asking(turns, threads=1)
+    running = threading.Event()
+
+    def take_time() -> str:
+        running.set()
+        gate.wait()
+        return "in time"
+
+    slow = Outcome(ask.run(take_time))
+    running.wait()
+    quick = Outcome(ask.run(lambda: "quick"))
+    turns.clock.advance(PATIENCE)
+    assert ask._threads == 1
+    turns.clock.advance(PATIENCE)
+    turns.run_until(lambda: quick.there)
+    assert not slow.there
+    gate.set()
+    turns.run_until(lambda: slow.there)
+    assert (quick.value, slow.value) == ("quick", "in time")
+    turns.run_until(lambda: ask._threads == 1)
+    assert ask._hanging == 0
+    assert turns.clock.getDelayedCalls() == []
 
 
 def test_asking_has_no_more_threads_than_it_may(turns: Turns, gate: threading.Event) -> None:

@@ -15,6 +15,7 @@ from flask_wamp.crossbar.authentication import Authentication
 from flask_wamp.crossbar.guarding import Guard
 from flask_wamp.crossbar.hosted import Caller
 from flask_wamp.state import state_of
+from tests.attempts import attempt
 
 from ..doubles import Transport, Turns, joined
 
@@ -209,6 +210,7 @@ def test_authentication_gives_up_where_a_login_ends_again_and_again(
     assert len(node.logged) == 1
 
 
+@attempt("login", "joining while the login ends", "the session ends as soon as it has joined")
 def test_authentication_ends_who_joins_meanwhile(node: Node) -> None:
     node.enter("user/alice")
     assert node.end(authid="alice") == 0

@@ -23,6 +23,7 @@ from flask_wamp._twisted.engine.channels import (
     guard_sites,
 )
 from flask_wamp._twisted.engine.recursion import restore_recursion_limit
+from tests.attempts import attempt
 
 MAX_BODY = 100
 HEAD = b"POST / HTTP/1.1\r\nHost: shop\r\n"
@@ -194,6 +195,7 @@ def test_channel_forms_are_left_to_the_application(client: Connect, pages: Pages
     assert (pages.bodies, pages.forms) == ([b"a=1"], [{}])
 
 
+@attempt("limits", "more than 100 headers", "400")
 def test_channel_too_many_headers(client: Connect, pages: Pages) -> None:
     answer = client().send(HEAD + b"X-A: b\r\n" * MAX_HEADERS + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
@@ -209,6 +211,7 @@ def test_channel_endless_line(client: Connect, clock: Clock) -> None:
     assert connected.wire.aborted
 
 
+@attempt("limits", "the head of a request, byte by byte", "408 after 20 s")
 def test_channel_head_that_drips(client: Connect, clock: Clock) -> None:
     connected = client()
     for _ in range(int(HEAD_SECONDS) - 1):
@@ -221,6 +224,7 @@ def test_channel_head_that_drips(client: Connect, clock: Clock) -> None:
     assert connected.wire.aborted
 
 
+@attempt("limits", "a body slower than 4 KiB a second", "408")
 def test_channel_body_that_drips(client: Connect, clock: Clock) -> None:
     connected = client()
     connected.send(HEAD + b"Content-Length: 100\r\n\r\n")

@@ -12,6 +12,7 @@ from flask_wamp.crossbar import revocations
 from flask_wamp.crossbar.identities import JOINING, SWEEP, Identities, Identity
 from flask_wamp.crossbar.revocations import FILE, MARGIN, TIDYING, Revocations
 from flask_wamp.login import Handshake
+from tests.attempts import attempt
 
 LIFE = 1000.0
 
@@ -166,6 +167,9 @@ def test_revocations_are_safe_to_use_by_many_threads(tmp_path: Path) -> None:
     assert (len(used), sum(used)) == (240, 40)
 
 
+@attempt(
+    "login", "logging in while the file of what was revoked cannot be read", "the login is refused"
+)
 def test_revocations_that_cannot_be_read_are_no_permission() -> None:
     revoked = Revocations(None, LIFE)
     revoked.close()

@@ -1,0 +1,47 @@
+"""Peers that do not read what they are sent, which the router's process would keep for them.
+
+A page that asks for large results, or sends pings, and reads nothing, costs the router all that it
+is answered with, until its own ping goes unanswered. Who reads too slowly for the events that come
+is no better off then; services are what others have set up, and are left alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from .._twisted.engine.router_sessions import GuardedSession
+
+#: Bytes that the router holds for a peer at the most.
+MAX_UNSENT = 32 * 1024 * 1024
+#: Seconds between two looks at what peers have yet to read.
+LOOK = 0.5
+
+
+class Unread:
+    """Looks at each peer from time to time, as long as there are any; on the reactor's thread.
+
+    :param cut_off: called with a peer for whom too much waits.
+    """
+
+    def __init__(self, reactor: Any, cut_off: Callable[[GuardedSession], None]) -> None:
+        self._reactor = reactor
+        self._cut_off = cut_off
+        self._peers: set[GuardedSession] = set()
+        self._timer: Any = None
+
+    def opened(self, peer: GuardedSession) -> None:
+        """Look at *peer* from now on."""
+        self._peers.add(peer)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(LOOK, self._look)
+
+    def closed(self, peer: GuardedSession) -> None:
+        """Forget *peer*."""
+        self._peers.discard(peer)
+        if not self._peers and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = self._reactor.callLater(LOOK, self._look)
+        for peer in [each for each in self._peers if each.unsent() > MAX_UNSENT]:
+            self._cut_off(peer)

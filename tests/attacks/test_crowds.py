@@ -1,0 +1,152 @@
+"""Very many at once, for a long time, or with very much; the memory stays level."""
+
+import itertools
+import json
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.attempts import attempt
+from tests.node.logins import REFUSED
+from tests.node.sockets import frame, read_to_end, tcp, text_frame, upgrade, upgraded, websocket
+from tests.node.support import CALL, ERROR, PUBLISH, REGISTER, SUBSCRIBE, http, raw_peer, wait_until
+
+from .app import MOODS
+from .conftest import Fort, level
+from .test_cookies import alice, session_cookie
+from .test_rights import DENIED, meta_procedures
+
+pytestmark = pytest.mark.node
+
+_numbers = itertools.count()
+
+
+@attempt(
+    "limits",
+    "1,000 handshakes at once, each with a cookie for the authenticator to look at",
+    "all join; the memory is level",
+)
+def test_thousand_logins_at_once(fort: Fort) -> None:
+    cookie = session_cookie(alice())
+
+    def rounds() -> None:
+        with ExitStack() as stack:
+            crowd = [stack.enter_context(tcp(fort.node)) for _ in range(1000)]
+            for connection in crowd:
+                upgrade(connection, "ws", f"Cookie: {cookie}")
+            for connection in crowd:
+                upgraded(connection)
+                connection.sendall(text_frame(b'[1,"realm1",{"roles":{"caller":{}}}]'))
+            for connection in crowd:
+                assert b'"authrole":"user"' in connection.recv(2048)
+
+    level(fort, "1,000 logins", rounds)
+
+
+@attempt(
+    "engine",
+    "thousands of URIs that the role may not, each another one, to fill the router's cache",
+    "`wamp.error.not_authorized`; the memory is level",
+)
+def test_denials_of_ever_new_uris_are_not_kept(fort: Fort) -> None:
+    def message(number: int) -> list[Any]:
+        uri = f"com.denied.{next(_numbers)}." + "x" * 900
+        return [
+            [CALL, number, {}, uri],
+            [SUBSCRIBE, number, {}, uri],
+            [REGISTER, number, {}, uri],
+            [PUBLISH, number, {"acknowledge": True}, uri],
+        ][number % 4]
+
+    def rounds() -> None:
+        with raw_peer(fort.url) as peer:
+            for number in range(1, 4001):
+                peer.send(message(number))
+            for _ in range(4000):
+                answer = peer.receive()
+                assert answer[0] == ERROR
+                assert answer[4] == DENIED
+
+    level(fort, "denials", rounds)
+
+
+HALF_MB = json.dumps(["x" * 500_000]).encode()
+
+
+def calls() -> Iterator[bytes]:
+    """Yield calls whose results are large."""
+    for number in itertools.count(1):
+        yield frame(0x81, b'[48,%d,{},"com.fort.gate",%s]' % (number, HALF_MB))
+
+
+def pings() -> Iterator[bytes]:
+    """Yield pings, each of which has to be answered."""
+    return itertools.repeat(frame(0x89, b"x" * 125) * 4000)
+
+
+def send_all(connection: socket.socket, frames: Iterable[bytes]) -> None:
+    """Send *frames*, and read nothing."""
+    for each in frames:
+        connection.sendall(each)
+
+
+@attempt(
+    "limits",
+    "large results, or pings, that are asked for and never read",
+    "the connection is cut off when 32 MiB wait",
+)
+@pytest.mark.parametrize("sent", [calls, pytest.param(pings, marks=pytest.mark.slow)])
+def test_peer_that_does_not_read(fort: Fort, sent: Any) -> None:
+    router = psutil.Process(fort.router)
+    before = router.memory_info().rss
+    with websocket(fort.node, "ws") as connection:
+        connection.sendall(text_frame(b'[1,"realm1",{"roles":{"caller":{}}}]'))
+        assert b"[2," in connection.recv(4096)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            send_all(connection, itertools.islice(sent(), 2000))
+    assert http(fort.node.url).status == 200
+    # What was on its way comes in addition; 2,000 results would be 1 GB.
+    assert router.memory_info().rss - before < 300_000_000
+
+
+def is_served(fort: Fort) -> bool:
+    """Tell whether a page loads, where it may be that nobody is let in."""
+    try:
+        return http(fort.node.url).status == 200
+    except OSError:
+        return False
+
+
+@attempt(
+    "limits",
+    "more connections than the node takes (2,000)",
+    "the others are closed; when some have gone, all are served",
+)
+def test_connections_have_a_limit(fort: Fort) -> None:
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(tcp(fort.node)) for _ in range(2200)]
+        assert not is_served(fort)
+        assert all(read_to_end(connection) == b"" for connection in crowd[-100:])
+        for connection in crowd[:100]:
+            upgrade(connection, "ws")
+            upgraded(connection)
+    wait_until(lambda: is_served(fort), "it serves on")
+
+
+@attempt("limits", "all kinds of refusals, again and again", "the memory is level")
+@pytest.mark.slow
+def test_refusals_again_and_again(fort: Fort) -> None:
+    def rounds() -> None:
+        for number in range(150):
+            moody = next(itertools.islice(MOODS, 4 + number % 20, None))
+            assert fort.refusal(cookie=f"mood={moody}") == REFUSED
+            assert fort.refusal("ticket", authid="alice", ticket=f"x{number}") == REFUSED
+            with raw_peer(fort.url) as peer:
+                for request, uri in enumerate(meta_procedures(), 1):
+                    assert peer.request([CALL, request, {}, uri])[4] == DENIED
+
+    level(fort, "refusals", rounds)

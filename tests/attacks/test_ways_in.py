@@ -1,0 +1,102 @@
+"""What the node listens on, and what comes in there that is no page."""
+
+import socket
+
+import psutil
+import pytest
+
+from tests.attempts import attempt
+from tests.node.sockets import read_to_end, tcp
+from tests.node.strangers import TOO_BIG
+from tests.node.support import ABORT, HELLO, LIMIT, RawPeer, on_reactor
+
+from .conftest import Fort
+
+pytestmark = pytest.mark.node
+
+ROLES: dict[str, object] = {"roles": {"caller": {}, "callee": {}}}
+
+
+@attempt(
+    "login",
+    "the backend's rights over TCP",
+    "there is no way in: what gives them listens on a file that its owner alone may open",
+)
+def test_backend_is_reached_over_no_network(fort: Fort) -> None:
+    process = fort.node.process
+    assert process is not None
+    controller = psutil.Process(process.pid)
+    listening = {
+        each.laddr.port
+        for one in (controller, *controller.children(recursive=True))
+        for each in one.net_connections("inet")
+        if each.status == psutil.CONN_LISTEN
+    }
+    assert listening == {fort.node.port}
+    assert fort.node.directory.stat().st_mode & 0o077 == 0
+    for path in ("/", "/backend", "/router.sock", "/trusted"):
+        with pytest.raises(ConnectionRefusedError):
+            RawPeer(fort.url.removesuffix("/ws") + path)
+
+
+@attempt("login", "RawSocket, or WAMP without WebSocket, on the page's port", "400, and the end")
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x7f\xf1\0\0", b"\x7f\xf3\0\0\0\0\0\x10", b'[1,"realm1",{}]\r\n\r\n', b"\x16\x03\x01\0\xff"],
+    ids=["json", "cbor", "a HELLO", "TLS"],
+)
+def test_raw_socket_is_not_spoken_on_the_pages_port(fort: Fort, sent: bytes) -> None:
+    with tcp(fort.node) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_to_end(connection)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+
+
+@attempt(
+    "login",
+    "authmethods that the node does not offer, and realms that there are not",
+    "`wamp.error.not_authorized`, one text for all",
+)
+@pytest.mark.parametrize(
+    ("realm", "details"),
+    [
+        ("realm1", {"authmethods": ["tls"]}),
+        ("realm1", {"authmethods": ["cookie"]}),
+        ("realm1", {"authmethods": ["anonymous-proxy"], "authid": "root", "authrole": "backend"}),
+        ("realm1", {"authmethods": ["cryptosign-proxy"], "authid": "root", "authrole": "backend"}),
+        ("realm1", {"authmethods": ["wampcra", "scram", "cryptosign"], "authid": "root"}),
+        ("realm1", {"authmethods": ["x"]}),
+        ("realm2", {}),
+        ("crossbar", {}),
+        ("com.crossbar", {"authmethods": ["anonymous"]}),
+    ],
+)
+def test_other_ways_to_log_in(fort: Fort, realm: str, details: dict[str, object]) -> None:
+    peer = RawPeer(fort.url)
+    answer = peer.request([HELLO, realm, {**ROLES, **details}])
+    assert answer[0] == ABORT
+    assert answer[1:] == [{"message": "the login was refused"}, "wamp.error.not_authorized"]
+    peer.drop()
+
+
+@attempt("limits", "a message that never ends, in a thousand parts", "the connection ends at 1 MiB")
+@pytest.mark.parametrize("joined", [False, True])
+def test_message_without_end(fort: Fort, joined: bool) -> None:
+    peer = RawPeer(fort.url)
+    if joined:
+        peer.join()
+    on_reactor(peer._protocol.beginMessage)
+    for _ in range(1000):
+        if peer.closed.done():
+            break
+        on_reactor(lambda: peer._protocol.sendMessageFrame(b"x" * 65_536))
+    assert peer.closed.result(LIMIT)[0] == TOO_BIG
+
+
+@attempt("limits", "a message of 1 MiB and a byte", "the connection ends")
+def test_message_that_is_too_long(fort: Fort) -> None:
+    peer = RawPeer(fort.url)
+    peer.join()
+    peer.send_bytes(b" " * (1024 * 1024 + 1))
+    assert peer.closed.result(LIMIT)[0] == TOO_BIG
