@@ -8,6 +8,7 @@ a copy of its cookie opens no other.
 import inspect
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from importlib.util import find_spec
 from typing import Any, Final
@@ -17,6 +18,7 @@ from flask.globals import request_ctx
 
 from ..context import current_invocation
 from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
+from ..signals import session_joined
 from .authenticator import LOGIN_KEY
 from .frames import code_of, is_inside
 
@@ -24,6 +26,8 @@ from .frames import code_of, is_inside
 END: Final = "flask_wamp.login.end"
 #: Where sessions say whose they are: those of Flask-Login, of Flask's tutorial and of its quickstart.
 WHO: Final = ("_user_id", "user_id", "username", "user")
+#: Ended logins that wait for a router; the oldest go first.
+MAX_UNTOLD: Final = 10_000
 #: What is no content of a session.
 _NOTHING: Final = frozenset({LOGIN_KEY, "_permanent"})
 _AT_BEGIN: Final = "_wamp_login_at_begin"
@@ -38,18 +42,20 @@ def init_app(app: Flask, ask: Ask) -> None:
 
     :param ask: revokes a login, before the response goes out.
     """
+    ended = _Ended(app, ask)
+    # weak: blinker would forget a function that nobody else holds.
+    session_joined.connect(ended.tell_untold, app, weak=False)
     # Before all others: they may answer, or clear the session.
     app.before_request_funcs.setdefault(None, []).insert(0, _note_begin)
 
     @app.after_request
     def settle(response: Response) -> Response:
-        return _settle(app, ask, response)
+        return _settle(ended, response)
 
     if find_spec("flask_login") is not None:
         from flask_login import user_logged_in, user_logged_out
 
         for signal in (user_logged_in, user_logged_out):
-            # weak: blinker would forget a function that nobody else holds.
             signal.connect(_note_change, app, weak=False)
 
 
@@ -69,7 +75,7 @@ def _note_change(app: Flask, **_more: Any) -> None:
         setattr(g, _CHANGED, True)
 
 
-def _settle(app: Flask, ask: Ask, response: Response) -> Response:
+def _settle(ended: "_Ended", response: Response) -> Response:
     """Revoke the login that has ended, and mark the one that has begun."""
     session = _session()
     if session is None:
@@ -83,7 +89,7 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     # A visitor who logs in has had no session of WAMP that ends with a login.
     comes_in = not _is_somebody(who) and _is_somebody(who_now)
     if login is not None and (another or present != login) and not comes_in:
-        _revoke(app, ask, str(login))
+        ended.revoke(str(login))
     # A session that nobody has looked at is left alone: what is answered depends on no cookie.
     is_used = getattr(session, "accessed", True) or getattr(session, "modified", True)
     if not is_used:
@@ -96,21 +102,42 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     return response
 
 
-def _revoke(app: Flask, ask: Ask, login: str) -> None:
-    try:
-        ask(END, [{"login": login}])
-    except RemoteError as error:
-        # Where nobody answers, nobody has let the login in either.
-        if error.uri != NO_SUCH_PROCEDURE:
-            _log_failure(app, error)
-    except WAMPError as error:
-        _log_failure(app, error)
+class _Ended:
+    """Tells the router of logins that have ended; where it is away, once there is one again."""
 
+    def __init__(self, app: Flask, ask: Ask) -> None:
+        self._app = app
+        self._ask = ask
+        self._untold: deque[str] = deque(maxlen=MAX_UNTOLD)
 
-def _log_failure(app: Flask, error: WAMPError) -> None:
-    app.logger.error(
-        "A login has ended, and the router does not know: its WAMP sessions go on. %s", error
-    )
+    def revoke(self, login: str) -> None:
+        """Revoke a login, before this returns where there is a router."""
+        try:
+            self._tell(login)
+        except WAMPError as error:
+            self._untold.append(login)
+            self._app.logger.error(
+                "A login has ended, and the router does not know: its WAMP sessions go on. %s",
+                error,
+            )
+
+    def tell_untold(self, _app: Flask, **_session: Any) -> None:
+        """A session has joined: tell what could not be told before."""
+        while self._untold:
+            login = self._untold.popleft()
+            try:
+                self._tell(login)
+            except WAMPError:
+                self._untold.appendleft(login)
+                return
+
+    def _tell(self, login: str) -> None:
+        try:
+            self._ask(END, [{"login": login}])
+        except RemoteError as error:
+            # Where nobody answers, nobody has let the login in either.
+            if error.uri != NO_SUCH_PROCEDURE:
+                raise
 
 
 def _session() -> MutableMapping[str, Any] | None:

@@ -11,7 +11,7 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 from flask_session import Session
 
-from flask_wamp import WAMP, CallTimeout, NotConnected, RemoteError
+from flask_wamp import WAMP, CallTimeout, NotConnected, RemoteError, session_joined
 from flask_wamp.login.authenticator import LOGIN_KEY
 from flask_wamp.login.logins import END
 from flask_wamp.state import state_of
@@ -227,6 +227,25 @@ def test_logins_logout_where_the_router_is_away(
     assert record.levelname == "ERROR"
     assert record.getMessage().startswith("A login has ended, and the router does not know")
     assert login not in caplog.text
+
+
+def test_logins_router_is_told_once_it_is_there(
+    shop: Flask, http: FlaskClient, link: RecordingLink
+) -> None:
+    """Whoever has kept the cookie is refused from then on."""
+    http.post("/login/7")
+    login = login_of(http)
+    link.answer = NotConnected("the router is away")
+    http.post("/clear")
+    tried = len(link.calls)
+    session_joined.send(shop)
+    assert len(link.calls) == tried + 1
+    link.answer = 0
+    session_joined.send(shop)
+    assert link.calls[-1][1] == [{"login": login}]
+    told = len(link.calls)
+    session_joined.send(shop)
+    assert len(link.calls) == told
 
 
 def test_logins_logout_at_a_router_that_lets_nobody_in_by_cookies(
