@@ -78,12 +78,12 @@ def test_body_in_chunks_is_refused(crossbar_node: CrossbarNode) -> None:
 
 
 def test_body_up_to_the_limit_reaches_the_application(crossbar_node: CrossbarNode) -> None:
-    body = json.dumps({"question": "x" * (MAX_BODY - 20)}).encode()
+    body = json.dumps({"choice": "x" * (MAX_BODY - 20)}).encode()
     assert MAX_BODY - 10 < len(body) <= MAX_BODY
     headers = ("Content-Type: application/json", f"Content-Length: {len(body)}")
-    status, answer = send(crossbar_node, head("POST /polls", *headers), body)
+    status, answer = send(crossbar_node, head("POST /polls/1/votes", *headers), body)
     assert status == 400
-    assert "question" in json.loads(answer)["error"]
+    assert "choice" in json.loads(answer)["error"]
 
 
 @attempt("pages", "a request or a WebSocket for the host of another site (DNS rebinding)", "421")
