@@ -15,8 +15,8 @@ from .errors import ConfigError, invalid_config
 from .secret import Secret, revealed
 
 AUTHID, AUTHMETHOD = "WAMP_AUTHID", "WAMP_AUTHMETHOD"
-# The names of keys.
-TICKET, SECRET, PRIVATE_KEY = "WAMP_TICKET", "WAMP_SECRET", "WAMP_PRIVATE_KEY"  # pragma: allowlist secret
+# pragma: allowlist nextline secret
+TICKET, SECRET, PRIVATE_KEY = "WAMP_TICKET", "WAMP_SECRET", "WAMP_PRIVATE_KEY"
 #: The key that each method needs.
 NEEDED = {
     "ticket": TICKET,
@@ -26,7 +26,8 @@ NEEDED = {
     "tls": "WAMP_TLS_CERT",
 }
 #: The method that is meant where only its key is there.
-_MEANT = {TICKET: "ticket", SECRET: "wampcra", PRIVATE_KEY: "cryptosign"}  # pragma: allowlist secret
+# pragma: allowlist nextline secret
+_MEANT = {TICKET: "ticket", SECRET: "wampcra", PRIVATE_KEY: "cryptosign"}
 _METHODS = "'ticket', 'wampcra', 'scram', 'cryptosign' or 'tls'"
 #: Methods whose router learns who somebody is from the key or certificate.
 _NAMELESS = ("cryptosign", "tls")

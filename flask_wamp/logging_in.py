@@ -10,14 +10,12 @@ from .call.options import Options
 from .declare.registry import Registry
 from .errors import DeclarationError, SetupError
 from .login.credentials import METHODS
+from .login.logins import END
 from .login.names import problem_of_authid
 from .login.tickets import issue_ticket
 from .state import State
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: Ends sessions; the router's process answers it (:mod:`flask_wamp.crossbar.authentication`).
-END = "flask_wamp.login.end"
 
 
 class Logins(ABC):

@@ -123,7 +123,7 @@ def reach(app: Flask) -> None:
 
 def _remedy(reason: str) -> str:
     """Return what to do where there is no session, for a *reason*."""
-    if "the router refused the login" in reason:
+    if "the router refused the login to " in reason:
         return "say who logs in with --authid, and what proves it, as in --ticket-file"
     if "realm" in reason:
         return "name a realm of the node's configuration with --realm"

@@ -82,6 +82,10 @@ class Authentication(Host):
         guard.on_left.append(self._identities.left)
         guard.address_of = self._address_of
 
+    def close(self) -> None:
+        """Let go of what was revoked, on the disk; the node stops."""
+        self._revocations.close()
+
     def ask(self, function: Any, access: Access) -> "Deferred[bool]":
         """Return whether *function* says True to *access*, in a request of who wants to."""
         identity = self._identities.get(access.session)
@@ -94,13 +98,17 @@ class Authentication(Host):
         )
 
     def _address_of(self, peer: GuardedSession) -> str | None:
-        """Return the address behind the proxies that the application knows of."""
+        """Return the address behind the proxies that the application knows of.
+
+        A proxy may come by a Unix socket; whoever it does not name is then the proxy itself.
+        """
         address = peer.remote_address()
-        if address is None:
-            return None
-        headers = peer.transport.transport_details.http_headers_received or {}
-        handshake = Handshake.from_headers(self._app, headers, address=address)
-        return handshake.environ["REMOTE_ADDR"]
+        details = None if peer.transport is None else peer.transport.transport_details
+        headers = None if details is None else details.http_headers_received
+        if not headers:
+            return address
+        handshake = Handshake.from_headers(self._app, headers, address=address or "")
+        return handshake.environ["REMOTE_ADDR"] or address
 
     # --- letting in
 

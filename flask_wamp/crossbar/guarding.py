@@ -173,7 +173,7 @@ class Guard:
             record.stage = Stage.SAID_HELLO
             record.key = self._key(session, session.method_for(msg.authmethods))
             if record.key:
-                self._lines.enter(record.key, session, lambda: self._take(session, record, msg))
+                self._stand_in_line(session, record, msg)
             else:
                 session.go_on(msg)
         elif type(msg) is message.Authenticate and record.stage is Stage.CHALLENGED:
@@ -185,6 +185,21 @@ class Guard:
             self._close(session, NORMAL, "")
         else:
             raise Violation(f"{type(msg).__name__} has no place before the session is joined")
+
+    def _stand_in_line(self, session: GuardedSession, record: Guarded, msg: Any) -> None:
+        """Handle a HELLO when it is its turn; until then the time to join in stands still."""
+        deadline = record.deadline
+        left = self._join_within
+        if deadline is not None and deadline.active():
+            left = deadline.getTime() - self._reactor.seconds()
+            deadline.cancel()
+
+        def go() -> None:
+            if record.stage is Stage.SAID_HELLO:
+                record.deadline = self._reactor.callLater(max(left, 0), self._too_late, session)
+                self._take(session, record, msg)
+
+        self._lines.enter(record.key, session, go)
 
     def _take(self, session: GuardedSession, record: Guarded, msg: Any) -> None:
         """Handle a step of a login, once its address has waited for what it has tried before."""
@@ -283,5 +298,5 @@ def guard_peers(reactor: Any, join_within: float = JOIN_WITHIN) -> Guard:
     """
     bound_handshakes(reactor, join_within)
     guard = guard_sessions(Guard(reactor, join_within))
-    assert isinstance(guard, Guard)  # noqa: S101 - nobody else makes one
+    assert isinstance(guard, Guard)  # noqa: S101 # nosec B101
     return guard

@@ -20,6 +20,8 @@ FILE: Final = "flask-wamp-logins.sqlite3"
 MARGIN: Final = 86_400
 #: Seconds between two looks for rows that are not needed any more.
 TIDYING: Final = 3600
+#: Revocations that are remembered in memory alone, because they could not be written.
+MOST_UNWRITTEN: Final = 10_000
 #: Seconds to wait for another process that writes.
 BUSY: Final = 2.0
 _TABLES: Final = """
@@ -49,6 +51,7 @@ class Revocations:
         self._life = int((life + MARGIN) * 1000)
         self._lock = threading.Lock()
         self._tidied = 0
+        self._unwritten: dict[tuple[str, str | None], int] = {}
         path = ":memory:" if directory is None else str(Path(directory) / FILE)
         if directory is not None:
             # Before SQLite makes it, and with it those that it puts beside it.
@@ -64,16 +67,22 @@ class Revocations:
         self._connection.executescript(_TABLES)
 
     def revoke_login(self, login: str) -> None:
-        """Remember that a login has ended."""
-        with self._writing() as connection:
+        """Remember that a login has ended.
+
+        :raises sqlite3.Error: it could not be written; this process remembers it all the same.
+        """
+        with self._or_in_memory("login", login, now()), self._writing() as connection:
             connection.execute(
                 "INSERT INTO logins VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until",
                 (login, now() + self._life),
             )
 
     def revoke_authid(self, authid: str, before: int) -> None:
-        """Remember that all logins and tickets of *authid* made up to *before* have ended."""
-        with self._writing() as connection:
+        """Remember that all logins and tickets of *authid* made up to *before* have ended.
+
+        :raises sqlite3.Error: as of :meth:`revoke_login`.
+        """
+        with self._or_in_memory("authid", authid, before), self._writing() as connection:
             connection.execute(
                 "INSERT INTO authids VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "before = max(before, excluded.before), until = excluded.until",
@@ -85,6 +94,11 @@ class Revocations:
 
         A login that was revoked and is tried again is remembered for longer: somebody keeps it alive.
         """
+        if (
+            self._unwritten.get(("authid", authid), -1) >= made
+            or ("login", login) in self._unwritten
+        ):
+            return True
         with self._lock:
             found = self._connection.execute(
                 "SELECT 1 FROM authids WHERE authid = ? AND before >= ?", (authid, made)
@@ -112,6 +126,16 @@ class Revocations:
             self._connection.close()
 
     @contextmanager
+    def _or_in_memory(self, kind: str, name: str, before: int) -> Iterator[None]:
+        """Remember a revocation that cannot be written until this process ends."""
+        try:
+            yield
+        except sqlite3.Error:
+            if len(self._unwritten) < MOST_UNWRITTEN:
+                self._unwritten[kind, name] = max(before, self._unwritten.get((kind, name), 0))
+            raise
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._connection
@@ -119,10 +143,12 @@ class Revocations:
             try:
                 self._tidy(connection)
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                # Where the disk is full SQLite may have done that itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         """Drop what has lost its meaning."""
@@ -131,4 +157,4 @@ class Revocations:
             return
         self._tidied = moment
         for table in ("logins", "authids", "tickets"):
-            connection.execute(f"DELETE FROM {table} WHERE until < ?", (moment,))  # noqa: S608 - ours
+            connection.execute(f"DELETE FROM {table} WHERE until < ?", (moment,))  # noqa: S608 # nosec B608

@@ -105,6 +105,7 @@ class WebSession(AppSession):
         else:
             self.authentication = host
             self._hosts.append(host)
+            self._reactor.addSystemEventTrigger("after", "shutdown", host.close)
             rights = DeclaredRights(state.registry, state.config.uri_prefix)
             denials = Denials(self._warn, self._reactor.seconds)
             self._authorization = Authorization(rights, host.ask, denials)

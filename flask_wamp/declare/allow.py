@@ -20,7 +20,8 @@ Allowed = str | Iterable[str] | Ask | None
 #: Whether a role may do a thing; a function that has to be asked.
 Decision = bool | Ask
 
-_ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}\Z")
+#: What may name a role: 64 characters at most.
+ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _EXAMPLES = (
     'give a role, allow="user"; roles, allow=["user", "admin"]; "everyone"; "nobody"; or a function '
     "of one argument, the flask_wamp.Access"
@@ -101,7 +102,7 @@ def problem_with(given: object, option: str = "allow") -> str | None:
 def _role_problem(role: str, text: str, examples: str) -> str | None:
     if role in SERVICES:
         return f"{text}: services of the role {role!r} may do everything: leave it out"
-    if not _ROLE.match(role):
+    if not ROLE.fullmatch(role):
         return f"{text}: {role!r} is no role: {examples}"
     return None
 

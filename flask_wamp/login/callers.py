@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..context import Invocation
+from ..declare import allow
 from ..errors import (
     AUTHORIZATION_FAILED,
     NO_SUCH_PROCEDURE,
@@ -18,12 +19,11 @@ from ..errors import (
     WAMPError,
 )
 from .handshake import KEPT, Handshake
-from .names import TRUSTED
 
 #: The procedure of the router's process that tells; takes a session id.
 HANDSHAKE: Final = "flask_wamp.login.handshake"
 #: Roles of services, which have no handshake: this node's, and the router's own.
-SERVICES: Final = frozenset({"backend", TRUSTED})
+SERVICES: Final = frozenset(allow.SERVICES)
 #: Sessions that a process remembers.
 REMEMBERED: Final = 1000
 #: Seconds for which a router is not asked again that does not tell.

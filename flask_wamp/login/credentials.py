@@ -133,7 +133,7 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any], Any], dict[str, Any]]]
 }
 #: What a challenge looks like before there was a true one.
 _FIRST: Final[Mapping[str, Principal]] = {
-    "wampcra": Principal(VISITOR, {"secret": ""}),
+    "wampcra": Principal(VISITOR, {"secret": ""}),  # nosec B105
     "scram": Principal(
         VISITOR,
         {

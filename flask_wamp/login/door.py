@@ -12,7 +12,7 @@ from ..errors import ApplicationError, SetupError
 from .authenticator import Authenticator, person_of
 from .credentials import METHODS, Challenges
 from .entering import Refused, entered
-from .handshake import Handshake
+from .handshake import Handshake, is_own_origin
 from .names import problem_of_authid
 from .tickets import read_ticket
 
@@ -141,6 +141,10 @@ class Door:
     ) -> Entry:
         if not isinstance(request.certificate, Mapping):
             raise Refused("there is no client certificate")
+        origin = request.headers.get("origin")
+        if origin is not None and not is_own_origin(origin, handshake.environ):
+            # Browsers show it to the WebSocket of any page, as they send cookies.
+            raise Refused("a page of another site came with the certificate of its visitor")
         known = self._known(handshake, function, dict(request.certificate))
         return Entry(handshake, request.method, *person_of(known))
 

@@ -35,7 +35,8 @@ class Handshake:
     """The request that opened a session's WebSocket.
 
     :ivar environ: its WSGI environ, as far as it is kept (:data:`KEPT`), strings alone, as a proxy's
-        headers have been understood; without cookies where another site's page has sent it.
+        headers have been understood; without what browsers send along by themselves, cookies and
+        the password of a page, where another site's page has sent it.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -70,7 +71,7 @@ class Handshake:
         kept: dict[str, str] = {key: str(environ[key]) for key in KEPT if key in environ}
         if "origin" in headers and not is_own_origin(headers["origin"], kept):
             # Browsers send them along with the WebSocket of any page.
-            kept.pop("HTTP_COOKIE", None)
+            return cls(kept).without_cookies()
         return cls(kept)
 
     def without_cookies(self) -> Self:

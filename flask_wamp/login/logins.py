@@ -20,7 +20,7 @@ from ..errors import NO_SUCH_PROCEDURE, RemoteError, WAMPError
 from .authenticator import LOGIN_KEY
 from .frames import code_of, is_inside
 
-#: The procedure of the router's process that revokes a login.
+#: The procedure of the router's process that revokes a login, or all of an authid, and ends its sessions.
 END: Final = "flask_wamp.login.end"
 #: Where sessions say whose they are: those of Flask-Login, of Flask's tutorial and of its quickstart.
 WHO: Final = ("_user_id", "user_id", "username", "user")
@@ -75,7 +75,9 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     if session is None:
         return response
     login, who = g.pop(_AT_BEGIN, (None, ()))
-    present, who_now = _login_of(session), _who(session)
+    has_content, who_now = _has_content(session), _who(session)
+    # What is left alone in a session that has lost all else is gone with it.
+    present = _login_of(session) if has_content else None
     # Where the request did not begin as others do, nobody was there before.
     another = bool(g.pop(_CHANGED, False)) or who != who_now
     # A visitor who logs in has had no session of WAMP that ends with a login.
@@ -86,10 +88,10 @@ def _settle(app: Flask, ask: Ask, response: Response) -> Response:
     is_used = getattr(session, "accessed", True) or getattr(session, "modified", True)
     if not is_used:
         return response
-    if _has_content(session):
+    if has_content:
         if present is None or (another and present == login):
             session[LOGIN_KEY] = f"{time.time_ns() // 10**6}.{secrets.token_urlsafe(24)}"
-    elif present is not None:
+    elif _login_of(session) is not None:
         del session[LOGIN_KEY]
     return response
 

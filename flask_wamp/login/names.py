@@ -1,9 +1,10 @@
 """What may name a person, and what may name a role."""
 
-import re
 import secrets
 import unicodedata
 from typing import Any, Final
+
+from ..declare.allow import ROLE
 
 #: Characters of an authid.
 MAX_AUTHID: Final = 256
@@ -11,7 +12,6 @@ MAX_AUTHID: Final = 256
 VISITOR: Final = "anonymous"
 #: The role that may do everything, which Crossbar.io gives to its own sessions.
 TRUSTED: Final = "trusted"
-_ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def problem_of_authid(authid: Any) -> str | None:
@@ -29,7 +29,7 @@ def problem_of_role(role: Any) -> str | None:
     """Tell why *role* cannot be given to anybody, and what to do; None where it can."""
     if not isinstance(role, str):
         return f"the role is of the type {type(role).__name__}: give a str, as in 'user'"
-    if not _ROLE.fullmatch(role):
+    if not ROLE.fullmatch(role):
         return "the role is no name: give letters, digits, '_', '-' and '.', 64 at most"
     if role == TRUSTED:
         return "the role 'trusted' may do everything: it is the router's own"

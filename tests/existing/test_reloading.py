@@ -46,7 +46,7 @@ def node(project: Path) -> Iterator[Program]:
         assert program.end(signal.SIGINT) == 0
         assert psutil.wait_procs(family, timeout=5)[1] == []
     assert sorted(each.name for each in (project / ".crossbar").iterdir()) == [
-        ".gitignore", "config.json", "key.priv", "key.pub",
+        ".gitignore", "config.json", "flask-wamp-logins.sqlite3", "key.priv", "key.pub",
     ]  # fmt: skip
 
 

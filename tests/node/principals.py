@@ -60,7 +60,7 @@ class Principals:
 
     def node(self) -> CrossbarNode:
         """Return the node, which has yet to start."""
-        config = node_config(web=f"{APPS}.sessions.LoneWeb", views=[f"{APPS}.sessions.Views"])
+        config = node_config(web=f"{APPS}.sessions.PatientWeb", views=[f"{APPS}.sessions.Views"])
         paths = config["workers"][0]["transports"][0]["paths"]
         for name, auth in self._auth.items():
             method = "wampcra" if name == "salted" else name

@@ -53,6 +53,7 @@ def refusal(node: CrossbarNode, method: str, **options: Any) -> str:
     return str(raised.value)
 
 
+@attempt("login", "a ticket that is replayed, or used for another authid", "a refusal")
 def test_ticket_lets_its_authid_in_once(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/alice?role=admin")
     assert refusal(node, "ticket", authid="bob", ticket=ticket) == REFUSED
@@ -62,6 +63,7 @@ def test_ticket_lets_its_authid_in_once(node: CrossbarNode, person: Person) -> N
     assert refusal(node, "ticket", authid="alice", ticket=ticket) == REFUSED
 
 
+@attempt("login", "an expired ticket", "a refusal")
 def test_ticket_for_many_uses_lets_in_until_it_expires(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/alice?reusable=1&expires=4")
     expires = time.monotonic() + 4
@@ -129,6 +131,7 @@ def test_ticket_that_is_none_is_refused(node: CrossbarNode, person: Person, chan
     assert not changed or changed not in node.log[before:]
 
 
+@attempt("login", "a ticket for the role of a service", "a refusal")
 def test_ticket_for_a_role_of_services_is_refused(node: CrossbarNode, person: Person) -> None:
     for role in ("backend", "service", "nobody"):
         ticket = person.post(f"ticket/alice?role={role}")

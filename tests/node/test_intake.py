@@ -78,7 +78,7 @@ def test_body_in_chunks_is_refused(crossbar_node: CrossbarNode) -> None:
 
 
 def test_body_up_to_the_limit_reaches_the_application(crossbar_node: CrossbarNode) -> None:
-    body = json.dumps({"choice": "x" * (MAX_BODY - 20)}).encode()
+    body = json.dumps({"choice": "x" * (MAX_BODY - 16)}).encode()
     assert MAX_BODY - 10 < len(body) <= MAX_BODY
     headers = ("Content-Type: application/json", f"Content-Length: {len(body)}")
     status, answer = send(crossbar_node, head("POST /polls/1/votes", *headers), body)

@@ -132,7 +132,7 @@ def test_login_with_the_wrong_secret(
     with caplog.at_level(logging.DEBUG):
         app = make_app(name, **keys)
         said = refusal(app)
-    assert "the router refused the login: wamp.error." in said
+    assert "the router refused the login to 'realm1': wamp.error." in said
     for text in (said, caplog.text, repr(app.extensions["wamp"].config)):
         assert WRONG not in text
         assert principals.other_key not in text
@@ -145,13 +145,13 @@ def test_login_of_a_stranger(
     make_app: Callable[..., Flask], principals: Principals, name: str
 ) -> None:
     keys = {**keys_of(principals, name), "WAMP_AUTHID": "somebody"}
-    assert "the router refused the login: " in refusal(make_app(name, **keys))
+    assert "the router refused the login to 'realm1': " in refusal(make_app(name, **keys))
 
 
 def test_login_by_a_method_that_the_router_does_not_offer(
     make_app: Callable[..., Flask], principals: Principals
 ) -> None:
-    assert "the router refused the login: " in refusal(
+    assert "the router refused the login to 'realm1': " in refusal(
         make_app("wampcra", **keys_of(principals, "ticket"))
     )
 
@@ -170,7 +170,7 @@ def test_login_ticket_over_tls(make_app: Callable[..., Flask], principals: Princ
 
 
 def test_login_without_credentials_says_so(make_app: Callable[..., Flask]) -> None:
-    assert "the router refused the login: " in refusal(make_app("ticket"))
+    assert "the router refused the login to 'realm1': " in refusal(make_app("ticket"))
 
 
 def test_login_function_that_raises(
@@ -287,7 +287,7 @@ def test_command_logs_in(
     assert (result.exit_code, result.output) == (0, "3\n")
     result = call(wrong)
     assert result.exit_code == 3
-    assert "the router refused the login: " in result.output
+    assert "the router refused the login to 'realm1': " in result.output
     assert "say who logs in with --authid" in result.output
     assert wrong not in result.output
 

@@ -62,6 +62,7 @@ def test_login_of_a_page_without_a_cookie_is_a_visitors(node: CrossbarNode) -> N
         assert one.person[1] != other.person[1]
 
 
+@attempt("pages", "a page of another origin brings the cookie", "a visitor")
 @pytest.mark.parametrize(
     ("origin", "role"),
     [
@@ -78,6 +79,7 @@ def test_login_counts_for_the_page_of_its_own_origin(
         assert page.person[0] == role
 
 
+@attempt("login", "the cookie of a deleted user", "a visitor")
 def test_login_of_a_deleted_user_is_a_visitors(node: CrossbarNode) -> None:
     with member(node.ws_url, cookie=logged_in(node, "deleted").cookie) as page:
         assert page.person[0] == "anonymous"
@@ -100,6 +102,7 @@ def test_login_is_refused_with_one_text(node: CrossbarNode, mood: str) -> None:
     assert node.log.count("RuntimeError: a secret of the application") <= 1
 
 
+@attempt("login", "an authenticator that hangs for longer than 3 s", "a refusal")
 def test_login_is_not_asked_for_longer_than_its_deadline(node: CrossbarNode) -> None:
     began = time.monotonic()
     assert refusal(node, cookie="mood=hangs") == REFUSED
@@ -108,6 +111,7 @@ def test_login_is_not_asked_for_longer_than_its_deadline(node: CrossbarNode) -> 
         assert page.person[0] == "anonymous"
 
 
+@attempt("limits", "authenticators that hang, one after another", "others log in")
 def test_login_of_others_goes_on_while_authenticators_hang(node: CrossbarNode) -> None:
     hanging = [Member.try_to(node.ws_url, cookie="mood=hangs") for _ in range(12)]
     for session in hanging:
@@ -117,6 +121,7 @@ def test_login_of_others_goes_on_while_authenticators_hang(node: CrossbarNode) -
         assert page.person == ("user", "alice")
 
 
+@attempt("login", "the realm of the router itself", "a refusal")
 def test_login_to_another_realm_is_refused(node: CrossbarNode) -> None:
     assert "refused" in refusal(node, realm="crossbar")
 
@@ -192,6 +197,11 @@ def test_login_that_has_ended_has_ended_after_a_restart(roles: Path) -> None:
             assert page.person == ("user", "alice")
 
 
+@attempt(
+    "rights",
+    "calling the procedures by which the router asks who somebody is",
+    "`wamp.error.not_authorized`",
+)
 @pytest.mark.parametrize("procedure", ["authenticate", "handshake", "end"])
 def test_login_procedures_are_not_for_browsers(node: CrossbarNode, procedure: str) -> None:
     arguments: dict[str, list[Any]] = {

@@ -77,6 +77,11 @@ def service(node: CrossbarNode) -> Iterator[Peer]:
         yield peer
 
 
+@attempt(
+    "rights",
+    "calling what no decorator allows the role, the meta API and our own procedures among it",
+    "`wamp.error.not_authorized`",
+)
 def test_roles_call_what_is_declared(peer: Peer, role: str) -> None:
     assert peer.call("com.rights.open") == [peer.id, role]
     for uri, roles in (
@@ -96,6 +101,11 @@ def test_roles_call_what_is_declared(peer: Peer, role: str) -> None:
             assert error_of(partial(peer.call, uri)).error == DENIED
 
 
+@attempt(
+    "rights",
+    "registering from a browser, by exact URI, prefix and wildcard",
+    "denied, or `wamp.error.invalid_uri`",
+)
 @pytest.mark.parametrize("match", ["exact", "prefix", "wildcard"])
 def test_roles_register_nothing(peer: Peer, match: str) -> None:
     for uri in {"exact": ("com.mine", "x"), "prefix": ("com.", ""), "wildcard": ("com..x",)}[match]:
@@ -106,6 +116,11 @@ def test_roles_register_nothing(peer: Peer, match: str) -> None:
     assert taken.error in (DENIED, "wamp.error.procedure_already_exists")
 
 
+@attempt(
+    "rights",
+    "subscribing to what the role may not see, by exact URI, prefix and wildcard",
+    "denied, or `wamp.error.invalid_uri`",
+)
 def test_roles_see_no_more_than_they_may(service: Peer, peer: Peer, role: str) -> None:
     seen = peer.subscribe("com.rights.news")
     for topic, match, roles in (
@@ -133,6 +148,7 @@ def test_roles_see_no_more_than_they_may(service: Peer, peer: Peer, role: str) -
     assert seen.get().args == (1,)
 
 
+@attempt("rights", "publishing to what the role may not", "`wamp.error.not_authorized`")
 def test_roles_publish_what_is_declared(peer: Peer, role: str) -> None:
     for topic, roles in (
         ("com.rights.room.tea", {"user"}),
@@ -192,6 +208,7 @@ def test_functions_decide_and_only_true_allows(node: CrossbarNode, user: Peer) -
     assert not waiting.done()
 
 
+@attempt("rights", "leaving while a function is asked who may", "the answer is dropped")
 def test_who_leaves_while_a_function_is_asked_harms_nobody(node: CrossbarNode) -> None:
     with connected(way(node, "user")) as peer:
         peer.start_call("com.rights.asked.lets").cancel()

@@ -147,7 +147,8 @@ class Connector:
         uri = details.reason or ""
         if self._session is None and uri.startswith("wamp.error.") and uri != NO_SUCH_REALM:
             self._is_refused = True
-            reason = f"the router refused the login: {reason}"
+            realm = self._config.realm
+            reason = f"the router refused the login to {realm!r}: {reason}"
         self._reason = self._reason or reason
 
     def login_failed(self, reason: str) -> None:

@@ -74,7 +74,7 @@ class GovernedRole(RouterRole):
 class GuardedRole(RouterRole):
     """A role of the configuration, which has its permissions where *allows* has no objection.
 
-    :ivar inner: the role as Crossbar.io has made it.
+    :ivar inner: the role as Crossbar.io made it.
     """
 
     def __init__(self, router: Any, inner: Any, allows: Callable[[Access], bool]) -> None:
@@ -159,6 +159,13 @@ class RealmRoles:
         missing += [kind.__name__ for kind in kinds if not hasattr(kind, "marshal_options")]
         if missing:
             raise AttributeError(", ".join(missing))
+
+
+def configured_role(role: Any) -> Any:
+    """Return the router's own object for a role, below those that object to what it allows."""
+    while isinstance(role, GuardedRole):
+        role = role.inner
+    return role
 
 
 def access_of(session: Any, uri: str, action: str, options: Mapping[str, Any]) -> Access:

@@ -25,7 +25,7 @@ from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from .buffers import unsent
-from .roles import GuardedRole
+from .roles import configured_role
 
 #: What the guard calls, or lets be called for it, of each class.
 _NEEDED: dict[type[Any], tuple[str, ...]] = {
@@ -172,9 +172,7 @@ class GuardedSession(_Base):
 
     def may_register(self) -> bool:
         """Tell whether its role may register anything, by the node's configuration."""
-        role = self._router._roles.get(self._authrole)  # noqa: SLF001
-        if isinstance(role, GuardedRole):
-            role = role.inner
+        role = configured_role(self._router._roles.get(self._authrole))  # noqa: SLF001
         if not isinstance(role, RouterRoleStaticAuth):
             return isinstance(role, RouterTrustedRole)
         rules = [*role._permissions.values(), *role._wild_permissions.values(), role._default]  # noqa: SLF001

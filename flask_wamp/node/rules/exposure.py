@@ -167,12 +167,11 @@ def shown_tracebacks(node: Layout) -> Iterator[Told]:
 @RULES.error
 def weak_secret_key(node: Layout) -> Iterator[Told]:
     """Who knows SECRET_KEY signs cookies and tickets, and is anybody."""
-    for place, application in node.hosted():
-        probe = node.probes.get(application)
-        if probe is not None and probe.secret_key == WEAK:
+    for service, probe in _reached(node):
+        if probe.secret_key == WEAK:
             yield (
-                place.where,
-                f"the SECRET_KEY of {application} can be guessed, and with it anybody's login",
+                service.place.where,
+                "the application's SECRET_KEY can be guessed, and with it anybody's login",
                 (
                     "make one: python -c 'import secrets; print(secrets.token_hex())', and keep it out "
                     "of the code, as FLASK_SECRET_KEY or in a file of mode 600"

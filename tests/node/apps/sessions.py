@@ -6,7 +6,7 @@ from autobahn.wamp import message
 from crossbar.router.dealer import Dealer
 from twisted.internet.defer import inlineCallbacks
 
-from flask_wamp.crossbar import ViewsSession, WebSession
+from flask_wamp.crossbar import ViewsSession, WebSession, slowing
 from flask_wamp.crossbar.ending import end_session
 
 
@@ -41,6 +41,14 @@ class LoneWeb(WebSession):
     """The web side of the service."""
 
     application = "tests.node.apps.service:app"
+
+
+class PatientWeb(LoneWeb):
+    """The same, where no login is slowed down: all that the tests are refused is one address's."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        slowing.FREE = 10**6
 
 
 class UnguardedWeb(WebSession):

@@ -204,7 +204,7 @@ def test_login_refused_says_why_without_the_ticket(make: Callable[..., World]) -
     world.answer()
     world.refuse_login(f"the ticket {TICKET!r} is wrong")
     assert world.log == [
-        "the router refused the login: wamp.error.not_authorized: the ticket '***' is wrong"
+        "the router refused the login to 'realm1': wamp.error.not_authorized: the ticket '***' is wrong"
     ]
 
 

@@ -243,3 +243,7 @@ def test_authentication_tells_the_guard_who_stands_behind_a_proxy(node: Node) ->
 
     node.app.wsgi_app = ProxyFix(node.app.wsgi_app)  # type: ignore[method-assign]
     assert node.guard.address_of(peer("192.0.2.1")) == "203.0.113.9"
+    assert node.guard.address_of(peer(None)) == "203.0.113.9"
+    closed = Named(remote_address=lambda: None, transport=None)
+    closed_peer: Any = closed
+    assert node.guard.address_of(closed_peer) is None

@@ -11,6 +11,7 @@ from flask import Flask
 from twisted.internet.defer import Deferred
 
 from flask_wamp import WAMP, SetupError
+from flask_wamp._twisted.engine.router_sessions import GuardedSession
 from flask_wamp.context import Access
 from flask_wamp.crossbar.authorization import Authorization
 from flask_wamp.crossbar.denials import Denials
@@ -453,3 +454,15 @@ def test_import_of_the_sessions_leaves_the_recursion_limit_alone() -> None:
         print("crossbar.router.role" in sys.modules, sys.getrecursionlimit() == before)
     """
     assert run_program(program).split() == ["True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("backend", True), ("listener", False), ("user", False), ("clerk", False)],
+)
+def test_service_is_known_behind_the_guard_of_its_role(
+    node: Node, role: str, expected: bool
+) -> None:
+    session = GuardedSession.__new__(GuardedSession)
+    session._router, session._authrole = node.router, role
+    assert session.may_register() is expected

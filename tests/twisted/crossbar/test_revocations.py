@@ -1,8 +1,10 @@
 """What is valid no more, on disk and in memory; and who the sessions are."""
 
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,54 @@ def test_revocations_are_there_for_other_processes_and_later(clock: Clock, tmp_p
     assert later.is_revoked("alice", 1, "1.first")
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     later.close()
+
+
+def fill_disk(revoked: Revocations) -> None:
+    """Let the file take no more."""
+    connection = revoked._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    number = 0
+    with contextlib.suppress(sqlite3.Error):
+        while revoked.use(f"{number:0200}", 2**50):
+            number += 1
+
+
+def test_revocations_that_cannot_be_written_hold_all_the_same(tmp_path: Path) -> None:
+    revoked = Revocations(str(tmp_path), LIFE)
+    fill_disk(revoked)
+    long = "x" * 3000
+    with pytest.raises(sqlite3.Error, match="full"):
+        revoked.revoke_login(f"1.{long}")
+    with pytest.raises(sqlite3.Error, match="full"):
+        revoked.revoke_authid(long, 500)
+    assert revoked.is_revoked("alice", 1, f"1.{long}")
+    assert revoked.is_revoked(long, 500)
+    assert not revoked.is_revoked(long, 501)
+    assert not revoked.is_revoked("alice", 1, "1.other")
+    revoked.close()
+
+
+def test_revocations_go_on_after_a_write_that_failed_at_its_end(tmp_path: Path) -> None:
+    revoked = Revocations(str(tmp_path), LIFE)
+    connection = revoked._connection
+
+    class Failing:
+        in_transaction = True
+
+        def execute(self, statement: str, *values: Any) -> object:
+            if statement == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return connection.execute(statement, *values)
+
+    revoked._connection = Failing()  # type: ignore[assignment]
+    with pytest.raises(sqlite3.Error, match="I/O"):
+        revoked.revoke_login("1.first")
+    revoked._connection = connection
+    assert revoked.is_revoked("alice", 1, "1.first")
+    revoked.revoke_login("1.second")
+    assert revoked.is_revoked("alice", 1, "1.second")
+    revoked.close()
 
 
 def test_revocations_close_a_file_that_was_open_to_others(tmp_path: Path) -> None:

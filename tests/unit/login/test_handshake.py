@@ -90,7 +90,8 @@ def test_handshake_keeps_the_cookies_of_its_own_page(origin: str | None) -> None
     ],
 )
 def test_handshake_drops_the_cookies_of_another_page(origin: str) -> None:
-    made = handshake(host="shop.example", cookie="a=1", origin=origin)
+    made = handshake(host="shop.example", cookie="a=1", authorization="Basic YTox", origin=origin)
+    assert "HTTP_AUTHORIZATION" not in made.environ
     assert "HTTP_COOKIE" not in made.environ
 
 

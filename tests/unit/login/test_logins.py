@@ -95,6 +95,17 @@ def test_logins_session_with_content_has_one(
     assert revoked(link) == []
 
 
+def test_logins_session_that_loses_the_last_of_its_content_has_ended(
+    shop: Flask, http: FlaskClient, link: RecordingLink
+) -> None:
+    # As a view does that logs out of a session with keys of its own.
+    http.post("/put/account/7")
+    login = login_of(http)
+    http.post("/pop/account")
+    assert login_of(http) is None
+    assert revoked(link) == [login]
+
+
 @pytest.mark.parametrize("path", ["/public", "/read", "/nowhere"])
 def test_logins_visitor_without_a_session_gets_none(
     shop: Flask, http: FlaskClient, path: str
