@@ -91,10 +91,9 @@ class Guard:
         record: Guarded = session.guarded
         if record.stage is Stage.CUT_OFF or session.transport is None:
             return None
-        if isinstance(answer, Accept):
-            return answer
         if isinstance(answer, Challenge):
             record.stage = Stage.CHALLENGED
+        if isinstance(answer, Accept | Challenge):
             return answer
         if getattr(answer, "message", None) != REFUSAL:
             # Whoever has refused with this text has said why.
@@ -263,8 +262,7 @@ class Guard:
         record: Guarded = session.guarded
         if not record.service and record.stage is not Stage.CUT_OFF:
             text = f"it does not read what it is sent, more than {MAX_UNSENT >> 20} MiB"
-            self.complaints.say("a connection was cut off", f"{self._whence(session)}: {text}")
-            record.stage = Stage.CUT_OFF
+            self._cut_off(session, POLICY, text)
             session.drop()
 
     def _close(self, session: GuardedSession, code: int, reason: str) -> None:

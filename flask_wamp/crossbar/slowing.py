@@ -13,8 +13,9 @@ from collections.abc import Callable, Hashable
 FREE = 5
 #: Seconds of delay after the next refusal; they double with each further one.
 FIRST_DELAY = 0.5
-#: Seconds of delay at most.
-MAX_DELAY = 10.0
+#: Seconds of delay at most; less for pages, of which a whole company's may have cookies that are over,
+#: and come again and again: what they prove themselves with is signed, and not to be guessed.
+MAX_DELAY, MAX_DELAY_OF_PAGES = 10.0, 1.0
 #: Seconds after its last refusal for which a key is remembered.
 REMEMBERED = 600.0
 #: Keys that are remembered; the one whose last refusal is longest ago goes first.
@@ -47,7 +48,8 @@ class Slowing:
         """Return the seconds that the next answer is to take."""
         above = self._count(key) - FREE
         # The exponent is bounded: a count may grow for as long as somebody guesses.
-        return min(FIRST_DELAY * 2 ** min(above - 1, 20), MAX_DELAY) if above > 0 else 0.0
+        most = MAX_DELAY_OF_PAGES if key.startswith("page ") else MAX_DELAY
+        return min(FIRST_DELAY * 2 ** min(above - 1, 20), most) if above > 0 else 0.0
 
     def _count(self, key: str) -> int:
         count, last = self._refusals.get(key, (0, 0.0))

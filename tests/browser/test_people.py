@@ -80,3 +80,35 @@ def test_owner_closes_the_poll_for_the_other_browser(welcome: Welcome, poll: Pol
             expect(button).to_be_disabled()
     expect(owner.get_by_role("button", name="Close this poll")).to_have_count(0)
     assert poll.results() == {"Tea": 1, "Coffee": 0, "Water": 0}
+
+
+#: Calls a procedure as the page does, and returns the answer, or the URI of the error.
+CALL = """async ([uri, details]) => {
+  try { return await call(uri, details); } catch (error) { return error.errorUri; }
+}"""
+CREATE = "com.example.polls.create"
+DENIED = "wamp.error.not_authorized"
+
+
+def test_page_is_its_user_over_wamp_until_he_logs_out(welcome: Welcome, poll: Poll) -> None:
+    owner = welcome().log_in(poll.owner)
+    page = live(owner.open(poll.url))
+    visitor = live(welcome().open(poll.url))
+    reader = live(welcome().log_in(Person(poll.node.url)).open(poll.url))
+    asked = {"question": f"Over WAMP, {secrets.token_hex(4)}?", "choices": ["Yes", "No"]}
+
+    assert visitor.evaluate(CALL, [CREATE, asked]) == DENIED
+    created = page.evaluate(CALL, [CREATE, asked])
+    assert created["question"] == asked["question"]
+    expect(visitor.locator("#polls")).to_contain_text(asked["question"])
+    close = ["com.example.polls.close", {"poll_id": created["id"]}]
+    assert visitor.evaluate(CALL, close) == DENIED
+    assert reader.evaluate(CALL, close) == DENIED
+    assert page.evaluate(CALL, close)["closed"] is True
+
+    # Another tab of the same browser: this one's session ends with it, and comes back as a visitor's.
+    owner.open(poll.url).get_by_role("button", name="Log out").click()
+    page.wait_for_function(f"""async () => {{
+      try {{ await call("{CREATE}", {{}}); }} catch (error) {{ return error.errorUri === "{DENIED}"; }}
+    }}""")
+    live(page)

@@ -16,6 +16,10 @@ class Peer:
     session_id = None
     guarded: Any = None
 
+    def unsent(self) -> int:
+        """Return the bytes that wait for it."""
+        return 0
+
     def __init__(self, guard: Guard) -> None:
         self.heard: list[Any] = []
         self.is_closed = False

@@ -40,6 +40,14 @@ def test_slowing_begins_after_a_few_and_has_an_end(clock: Clock) -> None:
     assert slow.delay("a") == MAX_DELAY
 
 
+def test_slowing_of_pages_is_short(clock: Clock) -> None:
+    """A company's pages whose logins are over come again and again, and slow the others down."""
+    slow = Slowing(clock)
+    for _ in range(50):
+        slow.refused("page 192.0.2.7")
+    assert slow.delay("page 192.0.2.7") == 1.0
+
+
 def test_slowing_is_for_who_was_refused(clock: Clock) -> None:
     slow = Slowing(clock)
     for _ in range(50):
