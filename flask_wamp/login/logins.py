@@ -43,8 +43,7 @@ def init_app(app: Flask, ask: Ask) -> None:
     :param ask: revokes a login, before the response goes out.
     """
     ended = _Ended(app, ask)
-    # weak: blinker would forget a function that nobody else holds.
-    session_joined.connect(ended.tell_untold, app, weak=False)
+    session_joined.connect(ended.tell_untold, app)
     # Before all others: they may answer, or clear the session.
     app.before_request_funcs.setdefault(None, []).insert(0, _note_begin)
 

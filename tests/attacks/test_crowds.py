@@ -20,7 +20,7 @@ from .conftest import Fort, level
 from .test_cookies import alice, session_cookie
 from .test_rights import DENIED, meta_procedures
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 _numbers = itertools.count()
 
@@ -138,7 +138,6 @@ def test_connections_have_a_limit(fort: Fort) -> None:
 
 
 @attempt("limits", "all kinds of refusals, again and again", "the memory is level")
-@pytest.mark.slow
 def test_refusals_again_and_again(fort: Fort) -> None:
     def rounds() -> None:
         for number in range(150):

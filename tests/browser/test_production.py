@@ -10,7 +10,7 @@ from tests.production import production_node
 
 from .conftest import Welcome
 
-pytestmark = [pytest.mark.node, pytest.mark.browser]
+pytestmark = [pytest.mark.node, pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tests.node.support import LIMIT
 
 from .tables import ROOT, is_there, rows_of
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 PAGE = (ROOT / "docs/howto/going-public.md").read_text()
 BLOCKS = re.findall(r"^```(\w+) (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

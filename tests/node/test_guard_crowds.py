@@ -12,7 +12,7 @@ from .sockets import read_to_end, tcp, text_frame, upgrade, upgraded, websocket
 from .strangers import Bystanders
 from .support import http, wait_until
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 
 @attempt(

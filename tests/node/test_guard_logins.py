@@ -337,6 +337,7 @@ def guess(node: CrossbarNode, source: str) -> float:
     return took
 
 
+@pytest.mark.slow
 @attempt(
     "login",
     "guessing tickets",

@@ -202,6 +202,7 @@ def test_long_uris_are_refused_and_nothing_is_kept(
     bystanders.check()
 
 
+@pytest.mark.slow
 @attempt("limits", "URIs of 900 kB, again and again", "the same; the memory is level")
 def test_memory_is_level_with_long_uris(peers_node: CrossbarNode, bystanders: Bystanders) -> None:
     router = psutil.Process(http(peers_node.url + "pid").json["pid"])

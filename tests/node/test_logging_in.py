@@ -196,6 +196,7 @@ def test_connect_logs_in(node: CrossbarNode, principals: Principals) -> None:
         pytest.fail("nobody is let in with that")
 
 
+@pytest.mark.slow
 def test_login_again_after_a_restart_of_the_node(tmp_path: Path) -> None:
     """With a ticket that is made anew."""
     given: list[str] = []

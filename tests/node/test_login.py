@@ -175,6 +175,7 @@ def test_login_gets_a_new_role_at_once(node: CrossbarNode, roles: Path) -> None:
         assert page.person == ("admin", "dora")
 
 
+@pytest.mark.slow
 @attempt(
     "login",
     "a cookie of before logging out, after the node was killed and started anew",

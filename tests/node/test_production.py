@@ -14,7 +14,7 @@ from tests.production import production_node
 
 from .support import LIMIT
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 Node = tuple[CrossbarNode, int]
 

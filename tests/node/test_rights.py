@@ -224,6 +224,7 @@ def test_services_may_do_everything(service: Peer) -> None:
     assert service.publish_retained("com.any", 1) > 0
 
 
+@pytest.mark.slow
 @attempt("limits", "being denied again and again, to fill the log", "one line")
 def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) -> None:
     start = len(node.log)
@@ -247,6 +248,7 @@ def test_denials_are_logged_once_with_what_would_allow_it(node: CrossbarNode) ->
     assert 'allow="clerk" would allow it, at tests.node.apps.rights.closed (' in told[0]
 
 
+@pytest.mark.slow
 @attempt(
     "engine", "a Crossbar.io that does not take the roles which decide", "the node does not start"
 )
