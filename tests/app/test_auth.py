@@ -144,7 +144,7 @@ def test_login_begins_the_session_anew(app: Flask) -> None:
     client = app.test_client()
     with client.session_transaction() as session:
         session["planted"] = True
-    log_in(client, "Ann")
+    client.post("/auth/register", json=ANN)
     with client.session_transaction() as session:
         assert session["user_id"] == 1
         assert "planted" not in session

@@ -10,7 +10,7 @@ from tests.node.support import RawPeer
 
 from .conftest import Poll, Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 #: Opens a WebSocket as any script may, joins, and returns who it is by the router's word.
 JOIN = """url => new Promise(resolve => {

@@ -64,6 +64,7 @@ def logged_in(node: CrossbarNode, name: str) -> Person:
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_users_and_their_roles(node: CrossbarNode) -> None:
     for name, role in (("ann", "board"), ("eve", "user")):
         with member(node.ws_url, cookie=logged_in(node, name).cookie) as page:
@@ -73,6 +74,7 @@ def test_users_and_their_roles(node: CrossbarNode) -> None:
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_logging_out_everywhere(node: CrossbarNode) -> None:
     person = logged_in(node, "dan")
     cookie = person.cookie
@@ -84,6 +86,7 @@ def test_logging_out_everywhere(node: CrossbarNode) -> None:
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_change_of_a_role(node: CrossbarNode) -> None:
     person = logged_in(node, "bob")
     page = Member.log_in(node.ws_url, cookie=person.cookie)
@@ -95,12 +98,14 @@ def test_change_of_a_role(node: CrossbarNode) -> None:
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_ticket(node: CrossbarNode) -> None:
     with member(node.ws_url, "ticket", **logged_in(node, "ann").post_json("ticket")) as peer:
         assert peer.call("com.club.who") == "ann (user)"
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_devices(node: CrossbarNode) -> None:
     secret = "a long secret, which the door knows as well"
     with member(node.ws_url, "wampcra", authid="front-door", secret=secret) as door:

@@ -63,6 +63,7 @@ def test_ticket_lets_its_authid_in_once(node: CrossbarNode, person: Person) -> N
     assert refusal(node, "ticket", authid="alice", ticket=ticket) == REFUSED
 
 
+@pytest.mark.slow
 @attempt("login", "an expired ticket", "a refusal")
 def test_ticket_for_many_uses_lets_in_until_it_expires(node: CrossbarNode, person: Person) -> None:
     ticket = person.post("ticket/alice?reusable=1&expires=4")
@@ -145,6 +146,7 @@ def test_credentials_let_their_authid_in(node: CrossbarNode, method: str) -> Non
         assert peer.call("com.members.who") == ["alice", "user"]
 
 
+@pytest.mark.slow
 @attempt(
     "login",
     "wrong passwords and keys, and finding out who has one (WAMP-CRA, SCRAM, cryptosign)",
@@ -189,6 +191,7 @@ def test_credentials_are_in_no_log(node: CrossbarNode, person: Person) -> None:
         assert secret not in log
 
 
+@pytest.mark.slow
 def test_certificate_of_a_client_lets_its_name_in(tmp_path: Path) -> None:
     authority = Authority("the members")
     server = authority.issue("server", hosts=["localhost", "127.0.0.1"])

@@ -16,7 +16,7 @@ from flask_wamp.node.process import READY
 from .programs import Program, python
 from .support import APPS, node_config
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 #: What a guest worker runs.
 SERVE = ("-m", "flask", "--app", "flask_app.wsgi:app", "wamp", "serve")

@@ -129,6 +129,7 @@ def test_peer_whose_authenticator_hangs_is_cut_off_and_not_let_in_later(node: Cr
         assert peer.messages.empty()
 
 
+@pytest.mark.slow
 @attempt(
     "sessions", "a connection that stays after GOODBYE", "it is cut off, unless it joins again"
 )
@@ -164,6 +165,7 @@ def test_raw_socket_that_does_not_join_is_cut_off(node: CrossbarNode, sent: byte
         assert read_to_end(connection) in (b"", b"\x7f\xf1\0\0")
 
 
+@pytest.mark.slow
 def test_service_may_take_its_time(node: CrossbarNode) -> None:
     """A container connects, and imports its application before it says anything."""
     with socket.socket(socket.AF_UNIX) as service:

@@ -228,6 +228,7 @@ def test_login_again_after_a_restart_of_the_node(tmp_path: Path) -> None:
 # --- the page, and the commands
 
 
+@pytest.mark.slow
 def test_page_logs_in(
     node: CrossbarNode, principals: Principals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +244,7 @@ def test_page_logs_in(
         stop(app)
 
 
+@pytest.mark.slow
 def test_page_gives_tickets(node: CrossbarNode, principals: Principals, tmp_path: Path) -> None:
     ticket, script = tmp_path / "ticket", tmp_path / "fresh.py"
     ticket.write_text(TICKET + "\n")
@@ -261,6 +263,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*COMMANDS, "cryptosign"])
 def test_command_logs_in(
     node: CrossbarNode,
@@ -293,6 +296,7 @@ def test_command_logs_in(
     assert wrong not in result.output
 
 
+@pytest.mark.slow
 def test_command_logs_in_as_the_application_does(
     make_app: Callable[..., Flask], principals: Principals
 ) -> None:
