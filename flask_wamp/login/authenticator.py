@@ -27,12 +27,15 @@ _LOGIN: Final = re.compile(r"([0-9]{1,15})\.[A-Za-z0-9_-]{8,128}", re.ASCII)
 class Accepted:
     """Whom the application takes somebody for.
 
+    :ivar handshake: what views are to see of it: without the cookies of a session whose end nobody
+        would know.
     :ivar login: the id of the login in the Flask session, None where there is none.
     :ivar made: when that login was, in Unix milliseconds.
     """
 
     authrole: str
     authid: str
+    handshake: Handshake
     login: str | None = None
     made: int = 0
 
@@ -66,16 +69,24 @@ class Authenticator:
         try:
             with entered(self._app, handshake, guarded=True):
                 authrole, authid = person_of(self._answer(handshake))
-                login = None
-                if authrole != VISITOR and session.keys() - _NOTHING:
-                    login = login_of_session()
+                has_session = bool(session.keys() - _NOTHING)
+                login = login_of_session() if has_session else None
         except (Unauthorized, Forbidden, ApplicationError) as error:
             raise Refused(f"the application refuses with {type(error).__name__}") from None
         except HTTPException as error:
             if error.code is not None and error.code >= 500:
                 raise
             raise Refused(f"the application answers {error.code}") from None
-        return Accepted(authrole, authid, *login) if login else Accepted(authrole, authid)
+        if login is not None:
+            return Accepted(authrole, authid, handshake, *login)
+        if not has_session:
+            return Accepted(authrole, authid, handshake)
+        if authrole != VISITOR:
+            raise Refused(
+                "the Flask session has no login id: it gets one with the next HTTP request"
+            )
+        # Its guards may know a user by the session, whatever the role is.
+        return Accepted(authrole, authid, handshake.without_cookies())
 
     def _answer(self, handshake: Handshake) -> Any:
         function = self._registry.authenticator
@@ -96,16 +107,11 @@ def flask_login_user(app: Flask) -> str | tuple[str, str]:
     return USER, current_user.get_id()
 
 
-def login_of_session() -> tuple[str, int]:
-    """Return the login id of the current session, and when it was made, in Unix milliseconds.
-
-    :raises Refused: it has none, so nobody could tell whether it has ended.
-    """
+def login_of_session() -> tuple[str, int] | None:
+    """Return the login id of the current session, and when it was made, in Unix milliseconds."""
     login = session.get(LOGIN_KEY)
     found = _LOGIN.fullmatch(login) if isinstance(login, str) else None
-    if found is None:
-        raise Refused("the Flask session has no login id: it gets one with the next HTTP request")
-    return found[0], int(found[1])
+    return None if found is None else (found[0], int(found[1]))
 
 
 def person_of(answer: Any) -> tuple[str, str]:

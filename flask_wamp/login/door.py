@@ -126,7 +126,7 @@ class Door:
         login = accepted.login
         if login and self._revoked.is_revoked(accepted.authid, accepted.made, login):
             raise Refused("the login has ended")
-        return Entry(handshake, COOKIE, accepted.authrole, accepted.authid, login)
+        return Entry(accepted.handshake, COOKIE, accepted.authrole, accepted.authid, login)
 
     def _ticket(self, handshake: Handshake, request: Request) -> Entry:
         ticket = read_ticket(self._app, request.ticket, request.authid)

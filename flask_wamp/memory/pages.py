@@ -57,7 +57,7 @@ class Pages:
             login in self._revoked or accepted.made <= self._revoked_at.get(authid, 0)
         ):
             raise _refusal()
-        return Page(Peer(handshake, COOKIE, authid, accepted.authrole), login)
+        return Page(Peer(accepted.handshake, COOKIE, authid, accepted.authrole), login)
 
     def add(self, number: int, page: Page) -> None:
         """A page has opened the session *number*."""

@@ -76,8 +76,9 @@ def test_authenticator_without_flask_login_takes_all_for_visitors() -> None:
 
 def test_authenticator_knows_the_user_of_flask_login() -> None:
     app = with_flask_login()
-    accepted = authenticator(app).accept(flask_login_page(app, "7"))
-    assert accepted == Accepted("user", "7", LOGIN, 1700000000000)
+    handshake = flask_login_page(app, "7")
+    accepted = authenticator(app).accept(handshake)
+    assert accepted == Accepted("user", "7", handshake, LOGIN, 1700000000000)
     assert authenticator(app).decide(flask_login_page(app, "7")) == ("user", "7")
 
 
@@ -102,7 +103,8 @@ def test_authenticator_knows_a_session_that_the_server_keeps(tmp_path: Path) -> 
     kept = client.get_cookie("session")
     assert kept is not None
     handshake = page(app, f"session={kept.value}")
-    assert authenticator(app).accept(handshake) == Accepted("user", "7", LOGIN, 1700000000000)
+    accepted = authenticator(app).accept(handshake)
+    assert accepted == Accepted("user", "7", handshake, LOGIN, 1700000000000)
     client.post("/logout")
     assert authenticator(app).accept(handshake).authrole == "anonymous"
     assert authenticator(app).accept(page(app, "session=invented")).authrole == "anonymous"
@@ -145,7 +147,19 @@ def test_authenticator_refuses_a_user_whose_login_has_no_id(login: Any) -> None:
 
 def test_authenticator_lets_a_visitor_in_whose_session_has_no_login_id() -> None:
     app = with_flask_login()
-    assert authenticator(app).accept(page(app, basket=[1])).authrole == "anonymous"
+    accepted = authenticator(app).accept(page(app, basket=[1], user_id=7))
+    assert accepted.authrole == "anonymous"
+    # A guard would know a user by it, and nobody the end of his login.
+    assert "HTTP_COOKIE" not in accepted.handshake.environ
+
+
+def test_authenticator_knows_the_login_of_a_visitor_too() -> None:
+    """Without @wamp.authenticate everybody is one, and the application's own guards know users."""
+    app, _wamp = application()
+    handshake = page(app, user_id=7, _wamp_login=LOGIN)
+    accepted = authenticator(app).accept(handshake)
+    assert (accepted.authrole, accepted.login) == ("anonymous", LOGIN)
+    assert accepted.handshake == handshake
 
 
 def test_authenticator_runs_the_tutorials_loader_before_the_function() -> None:

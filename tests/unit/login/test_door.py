@@ -8,7 +8,7 @@ from flask_wamp.login.door import Door, Request
 from flask_wamp.login.entering import Refused
 from flask_wamp.state import state_of
 
-from .support import application
+from .support import LOGIN, application, cookie
 
 
 class NothingRevoked:
@@ -21,6 +21,26 @@ class NothingRevoked:
     def use(self, _number: str, _expires: int) -> bool:
         """Use a ticket up."""
         return True
+
+
+class EverythingRevoked(NothingRevoked):
+    """What is valid no more: everything."""
+
+    def is_revoked(self, _authid: str, _made: int, _login: str | None = None) -> bool:
+        """Tell whether a login or ticket has ended."""
+        return True
+
+
+def test_door_is_closed_to_an_ended_login_whatever_its_role() -> None:
+    """The guards of a view would take the visitor for the user that the cookie names."""
+    app, _wamp = application()
+    headers = {"host": "shop.example", "cookie": cookie(app, user_id=7, _wamp_login=LOGIN)}
+    registry = state_of(app).registry
+    request = Request("anonymous", None, headers)
+    entry = Door(app, registry, NothingRevoked()).enter(request)
+    assert (entry.authrole, entry.login) == ("anonymous", LOGIN)
+    with pytest.raises(Refused, match="has ended"):
+        Door(app, registry, EverythingRevoked()).enter(request)
 
 
 def with_certificate(**headers: str) -> tuple[str, str]:

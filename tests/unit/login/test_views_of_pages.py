@@ -9,6 +9,7 @@ import pytest
 from cachelib import FileSystemCache
 from flask import (
     Flask,
+    abort,
     flash,
     g,
     get_flashed_messages,
@@ -20,10 +21,11 @@ from flask.sessions import SessionInterface, SessionMixin
 from flask.testing import FlaskClient
 from flask_session import Session
 
-from flask_wamp import WAMP, ReadOnlySession, SetupError
+from flask_wamp import WAMP, NotAuthorized, NotConnected, ReadOnlySession, SetupError
 
 from ..doubles import Declare, View
 from .conftest import AsPage
+from .support import application
 
 
 @pytest.fixture(params=["cookie", "server"])
@@ -269,3 +271,42 @@ def test_page_guard_of_its_own_that_redirects(
         return redirect("/login")
 
     assert as_page(http).error("elsewhere").uri == "wamp.error.redirect"
+
+
+def test_page_of_an_application_that_says_nobody_who_it_is_ends_with_the_login() -> None:
+    """Its pages are visitors' to the router, and users' to the guards of the views."""
+    app, wamp = application()
+
+    @app.before_request
+    def load_logged_in_user() -> None:
+        g.user = session.get("user_id")
+
+    @app.post("/login")
+    def login() -> str:
+        session["user_id"] = "ann"
+        return "in"
+
+    @app.post("/logout")
+    def logout() -> str:
+        session.clear()
+        return "out"
+
+    @app.get("/name")
+    @wamp.callee("com.name", allow="everyone")
+    def name() -> str:
+        if g.user is None:
+            abort(401)
+        return str(g.user)
+
+    http = app.test_client()
+    http.post("/login")
+    kept = http.get_cookie("session")
+    assert kept is not None
+    with wamp.test_client(app, http=http) as page:
+        assert (page.session.authrole, page.call("com.name")) == ("anonymous", "ann")
+        http.post("/logout")
+        with pytest.raises(NotConnected, match="has ended this session"):
+            page.call("com.name")
+        http.set_cookie("session", kept.value)
+        with pytest.raises(NotAuthorized, match="the login was refused"):
+            page.as_page(http)
