@@ -1,6 +1,7 @@
 """Who may do a thing: roles, everyone, nobody, or whom a function lets. Standard library only."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from .place import Place
 
 #: The words for every role, and for none but the services.
 EVERYONE, NOBODY = "everyone", "nobody"
+#: The role of those who do not log in.
+VISITOR: Final = "anonymous"
 #: The roles of services, which may do everything.
 SERVICES: Final = ("backend", "trusted")
 
@@ -60,6 +63,14 @@ class Allow:
     def asked(self) -> str | None:
         """The name of the function that is asked, or None."""
         return None if self.function is None else Place.of(self.function).name
+
+    def spelled_with(self, role: str, option: str) -> str:
+        """Return the *option* to write so that *role* may as well, and who may by now still does."""
+        roles = sorted({*self.roles, role})
+        if roles == [VISITOR]:
+            # Pages of users are to do what those of visitors may.
+            roles = [EVERYONE]
+        return f"{option}={json.dumps(roles if len(roles) > 1 else roles[0])}"
 
     def named(self) -> frozenset[str]:
         """Return the roles that stand here by name."""

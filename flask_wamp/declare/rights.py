@@ -149,20 +149,22 @@ def remedy(rights: Rights, role: str, action: str, uri: str, match: str, *, reta
         return "it belongs to the router, and is for services"
     if match != "exact":
         return (
-            f'every topic that the pattern matches has to be open: subscribe="{role}" in '
+            "every topic that the pattern matches has to be open: "
+            f"{SERVICES_ALONE.spelled_with(role, 'subscribe')} in "
             "wamp.topic(..., match=...), and in each that is more specific"
         )
     right = rights.right(action, uri)
     if right is None and action == "call":
-        return f'allow="{role}" in @wamp.callee, or wamp.procedure("{uri}", allow="{role}")'
+        allow = SERVICES_ALONE.spelled_with(role, "allow")
+        return f'{allow} in @wamp.callee, or wamp.procedure("{uri}", {allow})'
     if right is None:
-        return f'wamp.topic("{uri}", {action}="{role}") would allow it'
+        return f'wamp.topic("{uri}", {SERVICES_ALONE.spelled_with(role, action)}) would allow it'
     if right.allow(action).function is not None:
         return f"{right.allow(action)} decides about it; declared at {right.place}"
     option = "allow" if action == "call" else action
     if retain and not right.retain and right.allow(action).decide(role) is True:
         return f"retain=True would allow it, at {right.place}"
-    return f'{option}="{role}" would allow it, at {right.place}'
+    return f"{right.allow(action).spelled_with(role, option)} would allow it, at {right.place}"
 
 
 def _kind(action: str) -> str:

@@ -4,12 +4,12 @@ import secrets
 import unicodedata
 from typing import Any, Final
 
-from ..declare.allow import ROLE
+from ..declare import allow
 
 #: Characters of an authid.
 MAX_AUTHID: Final = 256
 #: The role of who has not logged in.
-VISITOR: Final = "anonymous"
+VISITOR: Final = allow.VISITOR
 #: The role that may do everything, which Crossbar.io gives to its own sessions.
 TRUSTED: Final = "trusted"
 
@@ -29,7 +29,7 @@ def problem_of_role(role: Any) -> str | None:
     """Tell why *role* cannot be given to anybody, and what to do; None where it can."""
     if not isinstance(role, str):
         return f"the role is of the type {type(role).__name__}: give a str, as in 'user'"
-    if not ROLE.fullmatch(role):
+    if not allow.ROLE.fullmatch(role):
         return "the role is no name: give letters, digits, '_', '-' and '.', 64 at most"
     if role == TRUSTED:
         return "the role 'trusted' may do everything: it is the router's own"

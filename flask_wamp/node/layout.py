@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..declare.allow import VISITOR
 from .probe import Probe
 
-#: The role of those who do not log in.
-ANONYMOUS = "anonymous"
-#: The role of those who do.
+#: The role of those who log in.
 USER = "user"
 #: The procedure by which a ``WebSession`` says who logs in.
 AUTHENTICATOR = "flask_wamp.login.authenticate"
@@ -86,15 +85,15 @@ class Service:
         """Return the roles of those who come in without a proof of who they are."""
         auth = self.place.get("auth")
         if not isinstance(auth, Mapping):
-            return [ANONYMOUS]
+            return [VISITOR]
         anonymous = auth.get("anonymous")
         if not isinstance(anonymous, Mapping):
             return []
         if anonymous.get("authenticator") == AUTHENTICATOR:
-            return [ANONYMOUS]
+            return [VISITOR]
         if anonymous.get("type", "static") != "static":
             return []
-        return [str(anonymous.get("role", ANONYMOUS))]
+        return [str(anonymous.get("role", VISITOR))]
 
 
 @dataclass(frozen=True)

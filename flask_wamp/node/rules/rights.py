@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from ...declare.allow import VISITOR
 from ...permissions import grants, is_governed, matching, may, rule_for
-from ..layout import ANONYMOUS, USER, Layout
+from ..layout import USER, Layout
 from .finding import Rules, Told
 
 RULES = Rules()
@@ -112,7 +113,7 @@ def rights_in_the_configuration(node: Layout) -> Iterator[Told]:
     if not node.governs():
         return
     known = node.roles()
-    logged_in = {name: known[name] for name in (ANONYMOUS, USER) if name in known}
+    logged_in = {name: known[name] for name in (VISITOR, USER) if name in known}
     for name, role in (logged_in | node.stranger_roles()).items():
         if role.get("permissions"):
             yield (

@@ -310,7 +310,7 @@ def test_authorization_tells_what_would_allow_it(node: Node) -> None:
     (line,) = node.lines
     assert line.startswith(
         "denied: 'anonymous' (authid 'alice') may not call 'com.shop.order': "
-        f'allow="anonymous" would allow it, at {__name__}.view ({__file__}:'
+        f'allow=["anonymous", "user"] would allow it, at {__name__}.view ({__file__}:'
     )
     node.may("anonymous", call("com.shop.order"))
     assert len(node.lines) == 1

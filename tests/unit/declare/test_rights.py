@@ -334,7 +334,7 @@ def test_rights_say_what_would_allow_it(app: Flask, wamp: WAMP) -> None:
         return remedy(rights, "user", action, uri, match, retain=retain)
 
     here = f"{__name__}.view ({__file__}:{line_of(view)})"
-    assert told("call", "com.shop.add") == f'allow="user" would allow it, at {here}'
+    assert told("call", "com.shop.add") == f'allow=["admin", "user"] would allow it, at {here}'
     assert told("call", "com.x") == (
         'allow="user" in @wamp.callee, or wamp.procedure("com.x", allow="user")'
     )
@@ -343,6 +343,9 @@ def test_rights_say_what_would_allow_it(app: Flask, wamp: WAMP) -> None:
     assert told("subscribe", "com.shop.sold").startswith('subscribe="user" would allow it, at ')
     assert told("subscribe", "com.y") == 'wamp.topic("com.y", subscribe="user") would allow it'
     assert "every topic" in told("subscribe", "com.", "prefix")
+    # Not "anonymous", which would be denied again once the page's user has logged in.
+    visitors = remedy(rights, "anonymous", "call", "com.x", "exact", retain=False)
+    assert visitors.startswith('allow="everyone" in @wamp.callee, or ')
     assert "services register" in told("register", "com.x")
     assert "belongs to the router" in told("call", "wamp.session.kill")
 
