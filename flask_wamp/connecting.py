@@ -97,16 +97,12 @@ class _Connection(AbstractContextManager[Client]):
         self._is_entered = False
 
     def __enter__(self) -> Client:
-        from ._twisted.connection.background import BackgroundLink
-
         if self._is_entered:
             raise SetupError("this connection is entered already: make another, connect(...)")
         state = self._state
-        link = BackgroundLink(state)
-        state.slot.attach(link)
         self._is_entered = True
         try:
-            link.open(state.config.timeout)
+            open_link(state, state.config.timeout)
         except BaseException:
             self._leave()
             raise
@@ -138,6 +134,19 @@ class _Connection(AbstractContextManager[Client]):
 
     def __repr__(self) -> str:
         return f"<connect({self._state.config.urls!r}, {self._state.config.realm!r})>"
+
+
+def open_link(state: State, timeout: float) -> None:
+    """Let an application have a connection of the process's own, and wait for its session.
+
+    :param timeout: seconds to connect in.
+    :raises NotConnected: no router was reached, or it refused.
+    """
+    from ._twisted.connection.background import BackgroundLink
+
+    link = BackgroundLink(state)
+    state.slot.attach(link)
+    link.open(timeout)
 
 
 def _as_arguments(text: str) -> str:

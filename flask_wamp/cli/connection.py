@@ -10,8 +10,9 @@ from flask import Flask, g
 
 from ..call.client import Client
 from ..config import WampConfig, check_timeout
+from ..connecting import open_link
 from ..credentials import TICKET
-from ..errors import CallTimeout, ConfigError, NotConnected, RemoteError
+from ..errors import ConfigError, NotConnected
 from ..extension import WAMP
 from ..state import state_of
 from .application import found_app
@@ -105,18 +106,13 @@ def connected(target: Target) -> Iterator[Client]:
 
 
 def reach(app: Flask) -> None:
-    """Wait until *app*, whose context is pushed, has a session.
+    """Wait until *app* has a session.
 
     :raises NotReached: there is none to be had.
     """
-    timeout = max(state_of(app).config.timeout, LEAST_TIMEOUT)
+    state = state_of(app)
     try:
-        # Whether this role may ask or not, an answer needs a session.
-        g.wampy.with_options(timeout=timeout).meta.count_sessions()
-    except RemoteError:
-        return
-    except CallTimeout as error:
-        raise NotReached(f"no session within {timeout:g} s: the router does not answer") from error
+        open_link(state, max(state.config.timeout, LEAST_TIMEOUT))
     except NotConnected as error:
         raise NotReached(with_remedy(error, _remedy(str(error)))) from error
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import click
 from flask.cli import NoAppException
 
-from ..errors import CallTimeout, NotConnected, OptionError, PayloadError
+from ..errors import CallTimeout, NotConnected, OptionError, PayloadError, WAMPError
 from .output import printable
 
 #: What `--help` says of the exit codes.
@@ -14,6 +14,8 @@ EXIT_CODES = (
     "3 not connected, 4 timed out."
 )
 
+#: What the router says, and no view, of whoever may not.
+ROUTER_DENIES = " not authorized to "
 #: Begins the traceback with which Flask says that an application fails to import.
 TRACE = "\nTraceback (most recent call last):"
 
@@ -58,6 +60,12 @@ def failure_of(error: Exception) -> click.ClickException:
     if isinstance(error, OptionError | PayloadError):
         return Misused(text)
     return click.ClickException(text)
+
+
+def denial_remedy(error: Exception) -> str:
+    """Return where to look for what would allow it, if the router has denied something; or ""."""
+    denied = isinstance(error, WAMPError) and ROUTER_DENIES in str(error)
+    return "what would allow it stands in the log of the node" if denied else ""
 
 
 def with_remedy(error: Exception, remedy: str) -> str:

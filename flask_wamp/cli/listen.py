@@ -17,7 +17,7 @@ from ..extension import WAMP
 from ..uris import MATCHES, invalid_topic
 from .arguments import TOPICS
 from .connection import Target, check_seconds, reach, router_options, standalone
-from .failures import EXIT_CODES, TimedOut, one_line
+from .failures import EXIT_CODES, TimedOut, denial_remedy, with_remedy
 from .output import help_of, is_terminal, json_option, printable, to_json
 
 #: Events that may wait to be printed; further ones are dropped, and standard error says so.
@@ -134,7 +134,7 @@ def _start(wamp: WAMP, handle: Any) -> None:
         wamp.start()
     except RegistrationFailed as error:
         # It names the handler, which here is none of the user's.
-        text = one_line(error).replace(f" of {describe(handle)}", "")
+        text = with_remedy(error, denial_remedy(error)).replace(f" of {describe(handle)}", "")
         raise click.ClickException(text) from error
 
 

@@ -10,7 +10,7 @@ from ..errors import NoSuchProcedure, RemoteError, WAMPError
 from .application import alike, declared_state, procedures_of
 from .arguments import ARGUMENTS, PROCEDURE, TOPIC, WithArguments, parse_arguments
 from .connection import Target, connected, connection_options
-from .failures import EXIT_CODES, with_remedy
+from .failures import EXIT_CODES, denial_remedy, with_remedy
 from .output import help_of, json_option, show, show_line, to_json
 
 #: Registrations that the router is asked about for one that is spelled alike.
@@ -124,7 +124,7 @@ def _fail(error: RemoteError, *, as_json: bool, remedy: str = "") -> NoReturn:
     if as_json:
         answer = {"error": error.uri, "args": list(error.args), "kwargs": error.kwargs}
         click.echo(to_json(answer))
-    raise click.ClickException(with_remedy(error, remedy)) from error
+    raise click.ClickException(with_remedy(error, remedy or denial_remedy(error))) from error
 
 
 def _remedy(uri: str, wampy: Client) -> str:

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from flask_wamp import ApplicationError, CallResult
+from flask_wamp.call.client import Client
 from flask_wamp.cli import connection
 from flask_wamp.cli.group import wamp as group
 from flask_wamp.node import CrossbarNode, free_port
@@ -260,11 +261,27 @@ def test_publish_lets_the_router_keep_an_event(flask_wamp: Flasking) -> None:
 
 def test_publish_that_is_refused_ends_with_1(make_app: MakeApp, peers_node: CrossbarNode) -> None:
     app, _ = make_app(WAMP_URL=peers_node.ws_url)
-    assert refused(run(app, "publish", "com.example.polls.voted"), 1).startswith(
-        "wamp.error.not_authorized: "
-    )
+    text = refused(run(app, "publish", "com.example.polls.voted"), 1)
+    assert text.startswith("wamp.error.not_authorized: ")
+    assert text.endswith("; what would allow it stands in the log of the node")
     result = run(app, "publish", "com.example.polls.voted", "--json")
     assert json.loads(result.stdout)["error"] == "wamp.error.not_authorized"
+
+
+def test_publish_calls_nothing(flask_wamp: Flasking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node logs what its roles may not, and whoever looks for it was not to find another denial."""
+    called: list[str] = []
+    call = Client.call
+
+    def noted(self: Client, uri: str, *args: Any, **kwargs: Any) -> Any:
+        called.append(uri)
+        return call(self, uri, *args, **kwargs)
+
+    monkeypatch.setattr(Client, "call", noted)
+    assert flask_wamp("publish", "com.cli.sold").exit_code == 0
+    assert called == []
+    assert flask_wamp("call", "com.test.who").exit_code == 0
+    assert called == ["com.test.who"]
 
 
 # --- subscribe: what needs no process of its own; see test_commands.py
@@ -300,6 +317,7 @@ def test_subscribe_that_is_refused_ends_with_1(make_app: MakeApp, peers_node: Cr
     text = refused(run(app, "subscribe", "wamp.session.on_join"), 1)
     assert text.startswith("the router refused the subscription to 'wamp.session.on_join': wamp.")
     assert "not_authorized" in text
+    assert text.endswith("; what would allow it stands in the log of the node")
 
 
 # --- shell: see test_commands.py
