@@ -139,25 +139,12 @@ class Member(Peer):
         return self.session.welcome.authrole, self.session.welcome.authid
 
     @classmethod
-    def log_in(
-        cls,
-        url: str,
-        method: str | None = None,
-        *,
-        cookie: str = "",
-        headers: Mapping[str, str] | None = None,
-        origin: str | None = None,
-        realm: str = "realm1",
-        tls: Any = None,
-        **given: Any,
-    ) -> Self:
-        """Join at *url* with an authmethod, and what its authenticator of Autobahn is *given*.
+    def log_in(cls, url: str, method: str | None = None, **given: Any) -> Self:
+        """Join at *url* with an authmethod, and what is *given*; see :meth:`try_to`.
 
         :raises ConnectionError: the router refuses; the text is its word.
         """
-        return cls(cls.try_to(
-            url, method, cookie=cookie, headers=headers, origin=origin, realm=realm, tls=tls, **given
-        ).joined.result(LIMIT))  # fmt: skip
+        return cls(cls.try_to(url, method, **given).joined.result(LIMIT))
 
     @classmethod
     def try_to(
@@ -172,7 +159,10 @@ class Member(Peer):
         tls: Any = None,
         **given: Any,
     ) -> Any:
-        """Return the session that tries to join."""
+        """Return the session that tries to join.
+
+        :param given: what Autobahn's authenticator of the *method* takes.
+        """
         authenticator: Any = None
         if method == "tls":
             authenticator = object()

@@ -13,6 +13,10 @@ RULES = Rules()
 
 ORIGIN = re.compile(r"(\w+)://(.+):([\d*]+)\Z")
 SECURE = ("https", "wss")
+MAKE_A_KEY = (
+    "make one: python -c 'import secrets; print(secrets.token_hex())', and keep it out of the code, as "
+    "FLASK_SECRET_KEY or in a file of mode 600"
+)
 
 
 def _exposed(node: Layout) -> list[Place]:
@@ -172,10 +176,7 @@ def weak_secret_key(node: Layout) -> Iterator[Told]:
             yield (
                 service.place.where,
                 "the application's SECRET_KEY can be guessed, and with it anybody's login",
-                (
-                    "make one: python -c 'import secrets; print(secrets.token_hex())', and keep it out "
-                    "of the code, as FLASK_SECRET_KEY or in a file of mode 600"
-                ),
+                MAKE_A_KEY,
             )
 
 
@@ -187,10 +188,7 @@ def no_secret_key(node: Layout) -> Iterator[Told]:
             yield (
                 service.place.where,
                 "the application has no SECRET_KEY, so nobody can log in",
-                (
-                    "make one: python -c 'import secrets; print(secrets.token_hex())', and set "
-                    "FLASK_SECRET_KEY, or SECRET_KEY from a file of mode 600"
-                ),
+                MAKE_A_KEY,
             )
 
 
