@@ -260,6 +260,8 @@ def test_namespace_defaults_are_inherited_and_replaced(anonymous: Peer, make_app
     ):
         calls = [anonymous.start_call(uri, number) for number in range(fitting)]
         assert error_of(lambda uri=uri: anonymous.call(uri, 9)).error == BUSY  # type: ignore[misc]
+        # Released before they run, two calls may run one after the other, and show no more.
+        held[name].runs(*range(2 if name == "own" else 1))
         held[name].release(*range(fitting))
         assert [call.result(LIMIT) for call in calls] == list(range(fitting))
         assert held[name].most == (2 if name == "own" else 1)
