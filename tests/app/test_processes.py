@@ -6,6 +6,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flask_app import db, polls
 from flask_wamp.node import free_port
 
@@ -48,6 +50,7 @@ def test_two_hundred_votes_of_two_processes_at_once(database: Path) -> None:
     assert [choice["votes"] for choice in stand["choices"]] == [50, 50, 50, 50]
 
 
+@pytest.mark.slow
 def test_new_database_opened_by_several_processes_at_once(database: Path) -> None:
     words = vote_at_once(database, *[("http", 1)] * 3, *[("wamp", 1)] * 3)
 

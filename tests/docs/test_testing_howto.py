@@ -10,6 +10,8 @@ import pytest
 from .conftest import BLOCK, ROOT
 from .test_howto import anchors
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs/howto/testing.md"
 #: The files; a later block of the same name stands at the end of the earlier one.
 FILES: dict[str, str] = {}

@@ -15,7 +15,7 @@ from tests.node.support import connected, http, wait_until
 
 from .conftest import LIMIT, change, flask, run
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 WAMPY_JS = Path(__file__).parents[2] / "flask_app/static/vendor/wampy.min.js"
 PORT = free_port()

@@ -20,7 +20,7 @@ from .apps.history import VENDOR
 from .conftest import trusted_url
 from .support import APPS, Peer, connected, error_of, missing_service, node_config, wait_until
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 Link = Callable[..., tuple[Flask, WAMP]]
 #: What the topic that forgets keeps.

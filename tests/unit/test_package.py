@@ -3,6 +3,8 @@
 import json
 from types import ModuleType
 
+import pytest
+
 import flask_wamp
 
 from .doubles import run_program
@@ -99,6 +101,7 @@ def test_package_is_typed() -> None:
     assert (files(flask_wamp) / "py.typed").is_file()
 
 
+@pytest.mark.slow
 def test_package_connects_without_the_extra_tls() -> None:
     """Only addresses with TLS need pyOpenSSL."""
     printed = run_program(

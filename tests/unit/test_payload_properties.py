@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 import cbor2
+import pytest
 from autobahn.wamp.serializer import (
     CBORObjectSerializer,
     JsonObjectSerializer,
@@ -20,6 +21,8 @@ from flask_wamp._twisted.strict import check, checked, read, strict_cbor
 from flask_wamp.payload import Unfit, encode, encode_arguments, unfit_arguments, weight
 
 from ..properties import SETTINGS, same
+
+pytestmark = pytest.mark.slow
 
 SERIALIZERS: list[Any] = [JsonObjectSerializer(), MsgPackObjectSerializer(), CBORObjectSerializer()]
 INVOCATION, RESULT, CALL, YIELD, ERROR = 68, 50, 48, 70, 8

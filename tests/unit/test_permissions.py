@@ -101,6 +101,7 @@ permissions = st.one_of(
 ).flatmap(lambda found: granted.map(lambda allow: {**found, "allow": allow}))
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(given_=st.lists(permissions, max_size=6), uri=uris, action=st.sampled_from(ACTIONS))
 def test_permissions_of_any_kind_are_those_that_the_router_grants(

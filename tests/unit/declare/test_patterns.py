@@ -72,6 +72,7 @@ def test_patterns_the_most_specific_decides(table: Table, topic: str) -> None:
     assert (bool(found) and all(found)) is asked(table, topic)
 
 
+@pytest.mark.slow
 @settings(SETTINGS, max_examples=500)
 @given(table=tables, pattern=patterns)
 @example(table={("a.", "prefix"): True, ("a.ab", "exact"): False}, pattern=("a.", "prefix"))
@@ -116,6 +117,7 @@ def uris_of_a_large_table() -> Iterator[tuple[str, str]]:
         yield f"com.wild.area{number}..sold", "wildcard"
 
 
+@pytest.mark.slow
 def test_patterns_of_a_large_table_are_looked_up_and_not_searched() -> None:
     """A search of 30,000 takes some milliseconds; a thousand of those are some seconds."""
     table = made_of(dict.fromkeys(uris_of_a_large_table(), True))
