@@ -42,6 +42,8 @@ def members_config() -> dict[str, Any]:
         governed=True,
     )
     router = config["workers"][0]
+    # What SCRAM makes of a password takes its time, on a machine with other work as well.
+    router["components"][0]["extra"] = {"join_within": 60}
     paths = router["transports"][0]["paths"]
     paths["ws"]["auth"] = {method: dict(DYNAMIC) for method in METHODS}
     roles = router["realms"][0]["roles"]

@@ -61,6 +61,8 @@ class Principals:
     def node(self) -> CrossbarNode:
         """Return the node, which has yet to start."""
         config = node_config(web=f"{APPS}.sessions.PatientWeb", views=[f"{APPS}.sessions.Views"])
+        # What SCRAM makes of a password takes its time, on a machine with other work as well.
+        config["workers"][0]["components"][0]["extra"] = {"join_within": 60}
         paths = config["workers"][0]["transports"][0]["paths"]
         for name, auth in self._auth.items():
             method = "wampcra" if name == "salted" else name
