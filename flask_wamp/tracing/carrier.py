@@ -97,6 +97,13 @@ def unpack(text: str | None) -> Carried:
     return Carried(**found)
 
 
+def untrusted(text: str) -> str | None:
+    """Return what is left of *text* where a stranger has written it: of ours, the name of its stream."""
+    if not text.startswith(f"{VERSION};"):
+        return text
+    return pack(stream=unpack(text).stream)
+
+
 _FIELDS = {
     "e": ("event_id", _ID),
     "s": ("stream", _ID),

@@ -13,6 +13,7 @@ from flask_wamp.tracing.carrier import (
     is_traceparent,
     pack,
     unpack,
+    untrusted,
 )
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -109,3 +110,19 @@ def test_carrier_packs_a_traceparent_alone(parent: str) -> None:
     assert not is_traceparent(parent)
     with pytest.raises(ValueError, match="is no traceparent"):
         pack(traceparent=parent)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"fw1;e=e1;s=s1;c=c1;t={PARENT}", "fw1;s=s1"),
+        ("fw1;c=c1", None),
+        ("fw1;", None),
+        ("fw1;s=s 1", None),
+        ("token of another program", "token of another program"),
+        ("", ""),
+    ],
+)
+def test_carrier_of_a_stranger_names_a_stream_at_most(text: str, left: str | None) -> None:
+    assert untrusted(text) == left
+    assert unpack(left)[1:] == (None, None, None)
