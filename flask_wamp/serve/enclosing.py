@@ -16,12 +16,15 @@ class Enclosing:
 
     def __init__(self, scope: Token[Any], span: spans.Span) -> None:
         self._scope = scope
-        self._span = span.__enter__()
+        self._span = span
+        if span is not spans.NO_SPAN:
+            span.__enter__()
 
     def end(self, error: BaseException | None) -> None:
         """The view or handler has ended, with what it leads to outside."""
-        self._span.leave()
-        self._span.end(error)
+        if self._span is not spans.NO_SPAN:
+            self._span.leave()
+            self._span.end(error)
         leave(self._scope)
 
 

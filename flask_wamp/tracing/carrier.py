@@ -24,6 +24,8 @@ MAX_ID = 64
 MAX_TEXT = 512
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: What most calls and events bring, read at once.
+_USUAL = re.compile(r"fw1;c=([A-Za-z0-9._-]{1,64})")
 #: The traceparent of W3C Trace Context, version 00; ids of zeros alone are invalid there.
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -85,6 +87,9 @@ def unpack(text: str | None) -> Carried:
     """Return what came as ``transaction_hash``, whoever wrote it."""
     if text is None or len(text) > MAX_TEXT:
         return NOTHING
+    usual = _USUAL.fullmatch(text)
+    if usual is not None:
+        return Carried(None, None, usual[1])
     version, *parts = text.split(";")
     if version != VERSION:
         return Carried(stream=text) if len(text) <= MAX_ID else NOTHING

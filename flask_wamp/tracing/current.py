@@ -5,10 +5,11 @@ it, unless it runs in a copy, ``contextvars.copy_context().run(...)``.
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import current_app, has_request_context, request
 
@@ -20,17 +21,39 @@ HEADER = "X-Request-ID"
 _KEY = "flask_wamp.correlation_id"
 
 
-class _Scope(NamedTuple):
+class _Scope:
     """What encloses the code that runs now.
 
+    :param correlation: its id; by default one is made when it is asked for.
     :ivar environ: the HTTP request that was under way when it began.
     :ivar method: requests of this method, made for a call, are part of it.
     """
 
-    correlation: str | None
-    traceparent: str | None
-    environ: Mapping[str, Any] | None = None
-    method: str | None = None
+    __slots__ = ("_correlation", "environ", "method", "traceparent")
+
+    _making = threading.Lock()
+
+    def __init__(
+        self,
+        correlation: str | None,
+        traceparent: str | None,
+        environ: Mapping[str, Any] | None = None,
+        method: str | None = None,
+    ) -> None:
+        self._correlation = correlation
+        self.traceparent = traceparent
+        self.environ = environ
+        self.method = method
+
+    @property
+    def correlation(self) -> str:
+        """The id."""
+        if self._correlation is None:
+            # Not before, since most calls neither log nor call anybody; and once, where threads ask
+            # that run in copies of the context.
+            with self._making:
+                self._correlation = self._correlation or new_id()
+        return self._correlation
 
 
 _current: ContextVar[_Scope | None] = ContextVar("flask_wamp.trace", default=None)
@@ -105,8 +128,7 @@ def enter(carried: Carried = NOTHING, method: str | None = None) -> Token[_Scope
     :param method: of the requests that are made of the call.
     :returns: what :func:`leave` takes.
     """
-    scope = _Scope(carried.correlation or new_id(), carried.traceparent, None, method)
-    return _current.set(scope)
+    return _current.set(_Scope(carried.correlation, carried.traceparent, None, method))
 
 
 def leave(token: Token[_Scope | None]) -> None:

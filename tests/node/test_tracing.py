@@ -3,7 +3,7 @@
 import json
 import re
 import urllib.request
-from typing import Any
+from functools import partial
 
 import pytest
 from autobahn.wamp.types import CallOptions, PublishOptions
@@ -73,9 +73,8 @@ def test_tracing_from_a_script_and_back(make_app: MakeApp, trusted: Peer, name: 
 @pytest.mark.parametrize("text", ["fw1;c=a-stranger", "fw1;s=s1;c=a-stranger"])
 def test_tracing_takes_no_id_of_a_page(anonymous: Peer, trusted: Peer, text: str) -> None:
     for peer, is_service in ((anonymous, False), (trusted, True)):
-        session: Any = peer.session
-        options = CallOptions(transaction_hash=text)
-        found = on_reactor(lambda s=session, o=options: s.call("com.test.traced", options=o))
+        calls = partial(peer.session.call, options=CallOptions(transaction_hash=text))
+        found = on_reactor(partial(calls, "com.test.traced"))
         assert (found == "a-stranger") is is_service
     before = len(trusted.call("com.test.seen", "traced"))
     options = PublishOptions(acknowledge=True, transaction_hash="fw1;c=another-stranger")
