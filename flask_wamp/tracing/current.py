@@ -111,15 +111,13 @@ def outgoing(stream: str | None = None) -> str | None:
     if given is not None:
         return pack(stream or given.stream, given.event_id, given.correlation, given.traceparent)
     scope = _current.get()
-    parent = spans.traceparent() or (scope and scope.traceparent)
-    return pack(stream, None, _correlation(scope), parent)
+    return pack(stream, None, _correlation(scope), _parent(scope))
 
 
 def kept() -> Carried:
     """Return what :func:`sending` is to be given later for something that is written now."""
     scope = _current.get()
-    parent = spans.traceparent() or (scope and scope.traceparent)
-    return Carried(correlation=_correlation(scope), traceparent=parent)
+    return Carried(correlation=_correlation(scope), traceparent=_parent(scope))
 
 
 def enter(carried: Carried = NOTHING, method: str | None = None) -> Token[_Scope | None]:
@@ -150,7 +148,7 @@ def new_id() -> str:
 def _correlation(scope: _Scope | None) -> str | None:
     """Return the id of what is the innermost: *scope*, or a request of HTTP within it."""
     if not has_request_context():
-        return scope and scope.correlation
+        return None if scope is None else scope.correlation
     environ = request.environ
     if scope is not None and (
         environ is scope.environ or environ["REQUEST_METHOD"] == scope.method
@@ -160,6 +158,12 @@ def _correlation(scope: _Scope | None) -> str | None:
     if found is None:
         found = environ[_KEY] = _brought() or new_id()
     return found
+
+
+def _parent(scope: _Scope | None) -> str | None:
+    """Return the current span or, where no tracer makes any, the one that *scope* has come with."""
+    found = spans.traceparent()
+    return scope.traceparent if found is None and scope is not None else found
 
 
 def _brought() -> str | None:

@@ -16,6 +16,8 @@ from flask_wamp.tracing.carrier import (
     untrusted,
 )
 
+from ...properties import SETTINGS
+
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 IDS = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 
@@ -43,6 +45,7 @@ def test_carrier_has_this_form(parts: dict[str, str], text: str) -> None:
     assert unpack(text) == Carried(**parts)
 
 
+@SETTINGS
 @given(st.none() | IDS, st.none() | IDS, st.none() | IDS, st.sampled_from([None, PARENT]))
 def test_carrier_brings_what_was_packed(
     stream: str | None, event_id: str | None, correlation: str | None, traceparent: str | None
@@ -52,6 +55,7 @@ def test_carrier_brings_what_was_packed(
     assert text is None or len(text) <= MAX_TEXT
 
 
+@SETTINGS
 @given(st.text(max_size=600))
 def test_carrier_reads_whatever_others_write(text: str) -> None:
     for found in (unpack(text), unpack("fw1;" + text)):
