@@ -102,16 +102,21 @@ def sending(carried: Carried) -> Iterator[None]:
         _sending.reset(token)
 
 
-def outgoing(stream: str | None = None) -> str | None:
+def outgoing(stream: str | None = None, event_id: str | None = None) -> str | None:
     """Return what a call or event that is sent now is to bring along, for the router to pass on.
 
     On the thread that calls or publishes, not on the reactor's.
+
+    :param stream: what a call for progressive results calls these.
+    :param event_id: the stable id of a durable event.
     """
     given = _sending.get()
-    if given is not None:
-        return pack(stream or given.stream, given.event_id, given.correlation, given.traceparent)
-    scope = _current.get()
-    return pack(stream, None, _correlation(scope), _parent(scope))
+    if given is None:
+        scope = _current.get()
+        return pack(stream, event_id, _correlation(scope), _parent(scope))
+    return pack(
+        stream or given.stream, event_id or given.event_id, given.correlation, given.traceparent
+    )
 
 
 def kept() -> Carried:

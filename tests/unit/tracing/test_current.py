@@ -249,6 +249,10 @@ def test_current_kept_now_is_sent_later() -> None:
         assert unpack(outgoing()) == Carried(event_id="e1", correlation="job-7")
     with correlated("relay"), sending(Carried()):
         assert outgoing() is None
+    with correlated("relay"), sending(written):
+        assert unpack(outgoing(event_id="e2")) == Carried(event_id="e2", correlation="job-7")
+    with correlated("relay"):
+        assert unpack(outgoing(event_id="e2")) == Carried(event_id="e2", correlation="relay")
 
 
 def test_current_stream_is_sent_beside_the_id() -> None:
