@@ -12,6 +12,7 @@ from flask_wamp.node import CrossbarNode
 
 from .http_load import requests_per_second
 from .servers import throughputs
+from .tracing import tracing_costs
 from .validation import validation_costs
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +96,9 @@ def main() -> None:
         print_row(label, {"theirs": theirs, "hosted": hosted}, "theirs", "hosted", "/s", 1)
     print("cost of validation per call, without the wire")
     for name, seconds in validation_costs().items():
+        print(f"{name:<46}{seconds * 1e6:>10.2f} us")
+    print("cost of the ids that calls bring along, without the wire")
+    for name, seconds in tracing_costs().items():
         print(f"{name:<46}{seconds * 1e6:>10.2f} us")
     print("other ratios: to the first row of the same kind; each the median of the rounds")
 

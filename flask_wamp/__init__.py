@@ -34,3 +34,5 @@ from .signals import call_finished as call_finished
 from .signals import call_started as call_started
 from .signals import session_joined as session_joined
 from .signals import session_left as session_left
+from .tracing.current import correlated as correlated
+from .tracing.current import correlation_id as correlation_id

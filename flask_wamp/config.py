@@ -34,6 +34,8 @@ class WampConfig:
     :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
         ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
+    :ivar trust_request_id: whoever sends a request may give it its correlation id
+        (``WAMP_TRUST_REQUEST_ID``).
     """
 
     addresses: tuple[Address, ...]
@@ -45,6 +47,7 @@ class WampConfig:
     tls: TLSFiles
     credentials: Credentials | None = None
     serve: bool = False
+    trust_request_id: bool = False
 
     @property
     def urls(self) -> str:
@@ -81,6 +84,7 @@ class WampConfig:
                 [each.url for each in addresses if not each.tls],
             ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
+            trust_request_id=_flag("WAMP_TRUST_REQUEST_ID", config.get("WAMP_TRUST_REQUEST_ID")),
         )
 
 

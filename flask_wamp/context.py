@@ -7,6 +7,8 @@ from typing import cast
 
 from werkzeug.local import LocalProxy
 
+from .tracing.carrier import NOTHING, Carried
+
 #: ``request.method`` of a call.
 METHOD = "CALL"
 
@@ -50,6 +52,7 @@ class Invocation:
     :ivar caller_authrole: the caller's role, as the router knows it.
     :ivar parts: the components of the URI that the procedure's pattern leaves open, in order.
     :ivar progress: the caller takes progressive results, what a generator yields as it comes.
+    :ivar carried: the ids that it has brought.
     """
 
     uri: str
@@ -59,6 +62,7 @@ class Invocation:
     parts: tuple[str, ...] = ()
     progress: bool = False
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
+    carried: Carried = field(default=NOTHING, repr=False, compare=False)
 
     @property
     def cancelled(self) -> bool:
@@ -87,6 +91,7 @@ class Event:
     :ivar publisher_authrole: the publisher's role, as the router knows it.
     :ivar parts: the components of the topic that the subscription's pattern leaves open.
     :ivar retained: the event is the one that the router had kept, from before the subscription.
+    :ivar carried: the ids that it has brought.
     """
 
     uri: str
@@ -96,6 +101,7 @@ class Event:
     publisher_authrole: str | None = None
     parts: tuple[str, ...] = ()
     retained: bool = False
+    carried: Carried = field(default=NOTHING, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .serve.responses import let_views_return_results
 from .servers import serving
 from .signals import SessionInfo
 from .state import State, state_of
+from .tracing import http
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -78,6 +79,7 @@ class WAMP(Logins, Namespaces):
         app.app_ctx_globals_class = globals_class(app.app_ctx_globals_class, state.client)
         let_views_return_results(app)
         outbox.init_app(app)
+        http.init_app(app)
         typed_views.init_app(app, self._registry)
         logins.init_app(app, state.ask)
         if config.serve:

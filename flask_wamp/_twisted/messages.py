@@ -24,9 +24,11 @@ def call_message(
     args: list[Any],
     kwargs: dict[str, Any],
     options: Options,
-    stream: str | None = None,
+    *,
+    progress: bool = False,
+    carried: str | None = None,
 ) -> message.Call:
-    """Return a call, for progressive results where it has the name of a *stream*."""
+    """Return a call, for *progress*ive results or not, which brings the ids *carried* along."""
     msg: message.Call = disclosing(
         message.Call,
         options.disclose_me,
@@ -34,8 +36,8 @@ def call_message(
         uri,
         args=args,
         kwargs=kwargs,
-        receive_progress=stream and True,
-        transaction_hash=stream,
+        receive_progress=progress or None,
+        transaction_hash=carried,
     )
     return msg
 
@@ -48,6 +50,7 @@ def publish_message(
     options: Options,
     *,
     acknowledge: bool,
+    carried: str | None = None,
 ) -> message.Publish:
     """Return a publish.
 
@@ -69,6 +72,7 @@ def publish_message(
         acknowledge=acknowledge,
         exclude_me=bool(options.exclude_me),
         retain=options.retain,
+        transaction_hash=carried,
         **receivers,
     )
     return msg

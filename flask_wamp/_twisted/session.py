@@ -18,6 +18,7 @@ from ..call.options import Options
 from ..declare.declared import Procedure, Subscription
 from ..errors import INVALID_PAYLOAD, ApplicationError, NotConnected, RemoteError
 from ..results import result_value
+from ..tracing.carrier import pack
 from .engine.sessions import EngineSession
 from .flow import FLOW
 from .heads import Unreadable
@@ -64,13 +65,28 @@ class Session(EngineSession):
         self._replies: dict[int, Reply] = {}
 
     def call_for(
-        self, reply: Reply, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options
+        self,
+        reply: Reply,
+        uri: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        options: Options,
+        carried: str | None = None,
     ) -> None:
-        """Send a call whose answer, or results, go to *reply*."""
+        """Send a call whose answer, or results, go to *reply*.
+
+        :param carried: the ids that it brings along, that of a stream among them.
+        """
         reply.uri = uri
-        stream = reply.token if isinstance(reply, StreamReply) else None
+        progress = isinstance(reply, StreamReply)
+        brings = carried
+        if isinstance(reply, StreamReply) and carried is None:
+            brings = pack(stream=reply.token)
         self._request(
-            reply, lambda request: call_message(request, uri, args, kwargs, options, stream)
+            reply,
+            lambda request: call_message(
+                request, uri, args, kwargs, options, progress=progress, carried=brings
+            ),
         )
 
     def publish_for(
@@ -80,13 +96,14 @@ class Session(EngineSession):
         args: list[Any],
         kwargs: dict[str, Any],
         options: Options,
+        carried: str | None = None,
     ) -> None:
         """Send an event; with a *reply*, it is to be acknowledged."""
         acknowledge = reply is not None
         self._request(
             reply,
             lambda request: publish_message(
-                request, topic, args, kwargs, options, acknowledge=acknowledge
+                request, topic, args, kwargs, options, acknowledge=acknowledge, carried=carried
             ),
         )
 

@@ -9,6 +9,7 @@ from ..config import WampConfig
 from ..declare.registry import Registry
 from ..errors import RemoteError
 from ..payload import encode_arguments
+from ..tracing import spans
 from ..uris import malformed_uri
 from . import outbox
 from .link import Link
@@ -92,7 +93,8 @@ class Client:
         owner = self._owner
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
         try:
-            return owner.link().call(uri, payload, keywords, options)
+            with spans.calling(uri):
+                return owner.link().call(uri, payload, keywords, options)
         except RemoteError as error:
             raise_declared(error, owner.registry)
 
@@ -106,8 +108,9 @@ class Client:
         _refuse_malformed("start_call", uri)
         owner = self._owner
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
-        answer = owner.link().start(uri, payload, keywords, options)
-        return PendingCall(uri, answer, owner.registry)
+        with (span := spans.calling(uri)).begun():
+            answer = owner.link().start(uri, payload, keywords, options)
+        return PendingCall(uri, answer, owner.registry, span)
 
     def gather(self, calls: Iterable[PendingCall]) -> list[Any]:
         """Wait for *calls*, and return their results in the same order.
@@ -141,8 +144,9 @@ class Client:
         _refuse_malformed("stream", uri)
         owner = self._owner
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
-        results = owner.link().stream(uri, payload, keywords, options)
-        return Stream(uri, results, owner.registry)
+        with (span := spans.calling(uri)).begun():
+            results = owner.link().stream(uri, payload, keywords, options)
+        return Stream(uri, results, owner.registry, span)
 
     def publish(
         self, /, topic: str, *args: Any, acknowledge: bool | None = None, **kwargs: Any
@@ -162,7 +166,8 @@ class Client:
             options = options.updated({"acknowledge": acknowledge})
         owner = self._owner
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
-        return owner.link().publish(topic, payload, keywords, options)
+        with spans.publishing(topic):
+            return owner.link().publish(topic, payload, keywords, options)
 
     def publish_on_success(
         self, /, topic: str, *args: Any, acknowledge: bool | None = None, **kwargs: Any
@@ -183,7 +188,12 @@ class Client:
         owner = self._owner
         # Now, since the view may change afterwards what it has given.
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
-        outbox.keep(topic, lambda: owner.link().publish(topic, payload, keywords, options))
+
+        def publish() -> Any:
+            with spans.publishing(topic):
+                return owner.link().publish(topic, payload, keywords, options)
+
+        outbox.keep(topic, publish)
 
     def history(self, topic: str, *, match: str = "exact", limit: int = 100) -> list[HistoryEvent]:
         """Return the events of *topic* that the router has kept, the oldest first (spec, 10.3.5).

@@ -5,6 +5,7 @@ from typing import Any, NoReturn, Self
 
 from ..declare.registry import Registry
 from ..errors import OptionError, RemoteError
+from ..tracing.spans import NO_SPAN, Span
 from .link import Answer, Results
 
 
@@ -15,10 +16,11 @@ class PendingCall:
     :ivar answer: where the link puts its answer.
     """
 
-    def __init__(self, uri: str, answer: Answer, registry: Registry) -> None:
+    def __init__(self, uri: str, answer: Answer, registry: Registry, span: Span = NO_SPAN) -> None:
         self.uri = uri
         self._registry = registry
         self.answer = answer
+        self._span = span
 
     def done(self) -> bool:
         """Tell whether the result, or an error, is there."""
@@ -34,7 +36,8 @@ class PendingCall:
         if timeout is not None and timeout < 0:
             raise OptionError(f"result(timeout={timeout!r}): give seconds from 0, as in 0.5")
         try:
-            return self.answer.result(timeout)
+            with self._span.ends_if(self.done):
+                return self.answer.result(timeout)
         except RemoteError as error:
             raise_declared(error, self._registry)
 
@@ -44,6 +47,7 @@ class PendingCall:
         Does nothing when the answer is there.
         """
         self.answer.cancel()
+        self._span.end()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.uri!r}{' done' if self.done() else ''}>"
@@ -58,20 +62,31 @@ class Stream(Iterator[Any]):
     :ivar uri: the procedure.
     """
 
-    def __init__(self, uri: str, results: Results, registry: Registry) -> None:
+    def __init__(
+        self, uri: str, results: Results, registry: Registry, span: Span = NO_SPAN
+    ) -> None:
         self.uri = uri
         self._registry = registry
         self._results = results
+        self._span = span
 
     def __next__(self) -> Any:
         try:
             return self._results.next()
+        except StopIteration:
+            self._span.end()
+            raise
         except RemoteError as error:
+            self._span.end(error)
             raise_declared(error, self._registry)
+        except Exception as error:
+            self._span.end(error)
+            raise
 
     def close(self) -> None:
         """Want no further result; does nothing after the end."""
         self._results.close()
+        self._span.end()
 
     def __enter__(self) -> Self:
         return self

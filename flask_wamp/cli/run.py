@@ -9,15 +9,27 @@ from ..node.foreground import run as run_node
 from .place import config_option
 
 
+class Level(click.Choice[str]):
+    """A level of Crossbar.io's, by its name or by that of Python's ``logging``, in any case."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return Crossbar.io's name."""
+        given = value.lower()
+        return super().convert(_OF_LOGGING.get(given, given), param, ctx)
+
+
+_OF_LOGGING = {"warning": "warn", "critical": "error"}
+
+
 @click.command("run")
 @config_option
 @click.option("--port", "-p", type=int, help="Listen on this port instead of the file's.")
 @click.option(
     "--loglevel",
-    type=click.Choice(LOGLEVELS),
+    type=Level(LOGLEVELS),
     default="warn",
     show_default=True,
-    help="How much Crossbar.io says.",
+    help="How much Crossbar.io and the application say.",
 )
 @click.option("--reload", is_flag=True, help="Start anew when a file of the project has changed.")
 @click.pass_context

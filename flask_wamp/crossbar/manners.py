@@ -7,6 +7,7 @@ from autobahn.wamp import message
 
 from .._twisted.engine.router_sessions import GuardedSession
 from ..errors import INVALID_ARGUMENT, UNAVAILABLE
+from ..tracing.carrier import untrusted
 from .complaints import Complaints
 
 INVALID_URI = "wamp.error.invalid_uri"
@@ -62,6 +63,9 @@ def check_joined(
         return _is_own(session, msg, complaints)
     if kind is message.Call and session.waits_for(msg.request):
         raise Violation("a call has the number of one that is not answered yet")
+    if not is_service and kind in _CARRIERS and msg.transaction_hash is not None:
+        # Ids by which services find what belongs together are theirs to make.
+        msg.transaction_hash = untrusted(msg.transaction_hash)
     refusal = _uri_refusal(msg)
     if refusal is None and not is_service:
         limit = _LIMITS.get(kind)
@@ -121,6 +125,7 @@ _RECEIVERS = (
     "exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole",
 )  # fmt: skip
 _ANSWERS = (message.Yield, message.Error)
+_CARRIERS = (message.Call, message.Publish)
 _FROM_PEERS = frozenset({
     message.Publish, message.Subscribe, message.Unsubscribe, message.Call, message.Cancel,
     message.Register, message.Unregister, message.Yield, message.Error, message.Goodbye,

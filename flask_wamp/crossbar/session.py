@@ -14,6 +14,7 @@ from .._twisted.session import Session
 from .._twisted.threads import ReactorQueue
 from ..state import State, state_of
 from .application import load_application
+from .bridge import bridge_logging, leave_to_bridge
 
 #: Seconds that ``@wamp.on_leave`` functions get, once the node stops.
 LEAVE_GRACE = 1.0
@@ -45,12 +46,15 @@ class AppSession(Session):
         self._stopping = False
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
+        # Before the application is imported, which may configure logging itself.
+        bridge_logging()
         try:
             state = state_of(load_application(self._application, factories=self.factories))
         except Exception as error:  # noqa: BLE001
             # Whatever keeps an application from loading, the node must not come up without it.
             self.fail(f"cannot load the Flask application {self._application!r}", error)
         else:
+            leave_to_bridge(state.app)
             state.slot.attach(self._link)
             self._state = state
             self._notices = Notices(state)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -18,6 +19,8 @@ from ..errors import NO_SUCH_PROCEDURE, ApplicationError, RemoteError
 from ..serve.dispatcher import Send
 from ..signals import SessionInfo
 from ..state import State
+from ..tracing.carrier import NOTHING, unpack
+from ..tracing.current import outgoing
 from ..uris import pattern_parts, uri_matches
 from .guard import Guard
 from .history import History
@@ -123,6 +126,7 @@ class MemoryRouter:
             pattern_parts(pattern, match, uri),
             send is not None,
             cancellation or Cancellation(),
+            unpack(outgoing()),
         )
         args, kwargs = travelled(args, kwargs)
         sends = None if send is None else _receiving(send)
@@ -173,7 +177,8 @@ class MemoryRouter:
         self.pages.refuse_ended(publisher.session)
         self._guard.check_publish(publisher, topic, retain=retain)
         number = next(self._publications)
-        event = Event(topic, number, publisher.session, publisher.authid, publisher.authrole)
+        who = (publisher.session, publisher.authid, publisher.authrole)
+        event = Event(topic, number, *who, carried=unpack(outgoing()))
         self.history.keep(event, args, kwargs)
         if retain:
             self._retained[topic] = event, args, kwargs
@@ -275,12 +280,6 @@ def _receiving(send: Send) -> Send:
 
 
 def _with(event: Event, *, parts: tuple[str, ...], retained: bool = False) -> Event:
-    return Event(
-        event.uri,
-        event.publication,
-        event.publisher,
-        event.publisher_authid,
-        event.publisher_authrole,
-        parts,
-        retained,
-    )
+    # At a router too, a retained event brings nothing along.
+    carried = NOTHING if retained else event.carried
+    return replace(event, parts=parts, retained=retained, carried=carried)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any
 
@@ -33,7 +34,10 @@ class SteppedResults:
         self._wanted = threading.Semaphore(0)
         self._ended = False
         self._thread = threading.Thread(
-            target=self._run, name="flask-wamp stream in memory", daemon=True
+            target=copy_context().run,
+            args=(self._run,),
+            name="flask-wamp stream in memory",
+            daemon=True,
         )
         self._thread.start()
         # A call is made at once, whether its results are taken or not.

@@ -27,6 +27,7 @@ from ..results import CallResult
 from ..signals import call_finished, call_started
 from .defects import answer_to_defect, log_handler_error
 from .denials import is_denial
+from .enclosing import begin_call, begin_event
 from .endpoints import Endpoint
 from .pipeline import CallPipeline
 from .responses import plain_value
@@ -103,6 +104,7 @@ class Dispatcher:
         :raises ApplicationError: the error that travels back instead.
         """
         app = self._app
+        enclosing = begin_call(procedure, answered)
         if call_started.receivers:
             call_started.send(app, invocation=answered)
         answer: ApplicationError | None = None
@@ -127,6 +129,7 @@ class Dispatcher:
             current_invocation.reset(token)
             if call_finished.receivers:
                 call_finished.send(app, invocation=answered, error=answer)
+            enclosing.end(answer)
 
     def handle(
         self,
@@ -136,6 +139,8 @@ class Dispatcher:
         kwargs: dict[str, Any],
     ) -> Exception | None:
         """Handle an event; an exception of the handler is logged, and returned."""
+        failed: Exception | None = None
+        enclosing = begin_event(subscription, event)
         token = current_event.set(event)
         try:
             endpoint = self._handlers.get(subscription)
@@ -147,11 +152,12 @@ class Dispatcher:
                 endpoint.function(*payload, **keywords)
         except Exception as error:  # noqa: BLE001
             # The publisher is gone, so the log is all that can be told; the next event is handled.
+            failed = error
             log_handler_error(self._app, subscription, event, error)
-            return error
         finally:
             current_event.reset(token)
-        return None
+            enclosing.end(failed)
+        return failed
 
     def forget(self, declared: Procedure | Subscription) -> None:
         """Drop what was prepared for a declaration that was removed."""

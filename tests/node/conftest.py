@@ -47,7 +47,8 @@ def peers_node(transports: Transports) -> Iterator[CrossbarNode]:
         web=f"{APPS}.sessions.Web",
         views=[f"{APPS}.sessions.{name}" for name in ("Views", "Other", "Serving")],
     )
-    node = CrossbarNode(config, env={"FLASK_WAMP_THREADS": "4"})
+    env = {"FLASK_WAMP_THREADS": "4", "FLASK_WAMP_TRUST_REQUEST_ID": "true"}
+    node = CrossbarNode(config, env=env)
     transports.add_to(node)
     with node:
         yield node

@@ -271,11 +271,24 @@ class Router:
         assert msg.request_type == message.Invocation.MESSAGE_TYPE
         return msg
 
-    def publish(self, pattern: str, /, *args: Any, topic: str | None = None, **kwargs: Any) -> None:
+    def publish(
+        self,
+        pattern: str,
+        /,
+        *args: Any,
+        topic: str | None = None,
+        carried: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Let a peer publish to what was subscribed to, or to a *topic* of that pattern."""
         self.transport.receive(
             message.Event(
-                self.subscriptions[pattern], 5, args=list(args), kwargs=kwargs, topic=topic
+                self.subscriptions[pattern],
+                5,
+                args=list(args),
+                kwargs=kwargs,
+                topic=topic,
+                transaction_hash=carried,
             )
         )
 

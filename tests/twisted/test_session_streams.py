@@ -46,7 +46,7 @@ def test_session_call_for_a_stream_is_sent(session: Session, transport: Transpor
     call(session)
     streaming, plain = transport.of_kind(message.Call)
     assert (streaming.request, streaming.procedure) == (reply.request, "com.example.x")
-    assert (streaming.receive_progress, streaming.transaction_hash) == (True, "token")
+    assert (streaming.receive_progress, streaming.transaction_hash) == (True, "fw1;s=token")
     assert (plain.receive_progress, plain.transaction_hash) == (None, None)
 
 

@@ -40,6 +40,8 @@ EXPORTED = {
     "call_finished",
     "call_started",
     "connect",
+    "correlated",
+    "correlation_id",
     "event",
     "invocation",
     "session_joined",

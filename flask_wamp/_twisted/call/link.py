@@ -12,6 +12,7 @@ from ...call.link import Answer
 from ...call.options import Options
 from ...declare.declared import Procedure, Subscription
 from ...errors import BlockingCallError, CallTimeout, NotConnected, SetupError, WAMPError
+from ...tracing.current import outgoing
 from ..replies import Reply
 from ..session import Session
 from ..threads import ReactorQueue, place_handed_over
@@ -40,8 +41,9 @@ class SessionLink:
 
     def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
         """Call *uri*; see :class:`~flask_wamp.call.link.Link`."""
+        carried = outgoing()
         return self._wait(
-            lambda session, reply: session.call_for(reply, uri, args, kwargs, options),
+            lambda session, reply: session.call_for(reply, uri, args, kwargs, options, carried),
             seconds(options),
             f"the call of {uri!r}",
             options.cancel_mode,
@@ -50,8 +52,9 @@ class SessionLink:
     def start(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Started:
         """Call *uri*, and return at once; see :class:`~flask_wamp.call.link.Link`."""
         started = Started(self, f"the call of {uri!r}", options)
+        carried = outgoing()
         self._send(
-            lambda session, reply: session.call_for(reply, uri, args, kwargs, options),
+            lambda session, reply: session.call_for(reply, uri, args, kwargs, options, carried),
             started.reply,
         )
         started.limit(self._queue.call_later)
@@ -71,8 +74,9 @@ class SessionLink:
         """Call *uri* for progressive results; see :class:`~flask_wamp.call.link.Link`."""
         self.refuse_blocking(f"the call of {uri!r}")
         streamed = Streamed(self, f"the call of {uri!r}", options)
+        carried = outgoing(streamed.reply.token)
         self._send(
-            lambda session, reply: session.call_for(reply, uri, args, kwargs, options),
+            lambda session, reply: session.call_for(reply, uri, args, kwargs, options, carried),
             streamed.reply,
         )
         return streamed
@@ -82,23 +86,28 @@ class SessionLink:
     ) -> int | None:
         """Publish to *topic*; see :class:`~flask_wamp.call.link.Link`."""
         what = f"the publish to {topic!r}"
+        carried = outgoing()
         if options.acknowledge is not False:
             publication: int = self._wait(
-                lambda session, reply: session.publish_for(reply, topic, args, kwargs, options),
+                lambda session, reply: session.publish_for(
+                    reply, topic, args, kwargs, options, carried
+                ),
                 seconds(options),
                 what,
             )
             return publication
 
         def post(session: Session, reply: Reply) -> None:
-            session.publish_for(None, topic, args, kwargs, options)
+            session.publish_for(None, topic, args, kwargs, options, carried)
             reply.succeed(None)
 
         session = self._session
         if session is None or len(self._queue) > POSTED:
             self._wait(post, seconds(options), what)
         else:
-            self._queue.put(lambda: session.publish_for(None, topic, args, kwargs, options))
+            self._queue.put(
+                lambda: session.publish_for(None, topic, args, kwargs, options, carried)
+            )
         return None
 
     def add(self, declared: Procedure | Subscription, timeout: float) -> None:

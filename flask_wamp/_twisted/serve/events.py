@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from ...context import Event
 from ...declare.declared import Subscription, describe
 from ...serve.dispatcher import Dispatcher
+from ...tracing.carrier import unpack
 from ...uris import pattern_parts
 from ..identity import publisher_of
 from ..threads import ElasticPool
@@ -139,5 +140,6 @@ class Events:
                 authrole,
                 pattern_parts(queue.subscription.topic, options.match, topic),
                 bool(event.retained),
+                unpack(event.transaction_hash),
             )
             queue.put(context, list(event.args or ()), event.kwargs or {})

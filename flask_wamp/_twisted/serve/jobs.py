@@ -11,8 +11,8 @@ from ...errors import ApplicationError
 from ...payload import unfit_arguments, weight
 from ...serve.arguments import invalid_argument
 from ...serve.dispatcher import CallerGone, Dispatcher
+from ...tracing.carrier import unpack
 from ...uris import pattern_parts
-from ..flow import MAX_TOKEN
 from ..identity import caller_of
 from ..replies import Reply
 from ..threads import ReactorQueue
@@ -68,6 +68,7 @@ class CallJob:
     ) -> None:
         caller, authid, authrole = caller_of(msg)
         called = msg.procedure or uri
+        carried = unpack(msg.transaction_hash)
         self.owner = owner
         self.request: int = msg.request
         self.procedure = procedure
@@ -78,12 +79,12 @@ class CallJob:
             authrole,
             pattern_parts(uri, procedure.options.match, called),
             bool(msg.receive_progress),
+            carried=carried,
         )
         self.args = list(msg.args or ())
         self.kwargs: dict[str, Any] = msg.kwargs or {}
         #: What its caller calls the stream of results, if it is one of ours.
-        token = msg.transaction_hash
-        self.token: str | None = token if token is None or len(token) <= MAX_TOKEN else None
+        self.token = carried.stream
         self.gate: Gate | None = None
         self.limit: Gate | None = None
         self.streams_of: Gate | None = None

@@ -13,7 +13,15 @@ from uuid import UUID
 from flask import Flask, abort, g, request
 from werkzeug.exceptions import HTTPException
 
-from flask_wamp import WAMP, RemoteError, SetupError, WAMPError, event, invocation
+from flask_wamp import (
+    WAMP,
+    RemoteError,
+    SetupError,
+    WAMPError,
+    correlation_id,
+    event,
+    invocation,
+)
 
 from .errors import NoStock
 
@@ -217,6 +225,35 @@ def publish_unacknowledged(topic: str, *args: Any, **kwargs: Any) -> int | None:
 def call(uri: str, *args: Any, **kwargs: Any) -> Any:
     """Call from a call."""
     return g.wampy.call(uri, *args, **kwargs)
+
+
+@app.get("/traced")
+def traced_page() -> dict[str, Any]:
+    """Log, and call what logs and publishes."""
+    app.logger.info("traced: the page")
+    return {"page": correlation_id(), "view": g.wampy.call("com.test.traced")}
+
+
+@wamp.callee("com.test.traced")
+def traced_view() -> str | None:
+    """Log, and publish what is handled by a handler that logs."""
+    app.logger.info("traced: the view")
+    g.wampy.publish("com.test.topic.traced")
+    return correlation_id()
+
+
+@wamp.subscribe("com.test.topic.traced")
+def on_traced() -> None:
+    """Log, and record the id."""
+    app.logger.info("traced: the handler")
+    seen["traced"].append(correlation_id())
+
+
+@wamp.callee("com.test.logs")
+def logs(message: str) -> None:
+    """Log a message as it is, and fail with it."""
+    app.logger.warning("logged: %s", message)
+    raise LookupError(message)
 
 
 @wamp.callee("com.test.seen")

@@ -225,7 +225,7 @@ def test_link_stream_pauses_its_callee_and_lets_it_go_on(taker: Taker) -> None:
     assert (PAUSE_AT, RESUME_AT) == (512, 128)
     streamed = taker.begin()
     token = streamed.reply.token
-    assert taker.call.transaction_hash == token
+    assert taker.call.transaction_hash == f"fw1;s={token}"
     taker.receive(*range(PAUSE_AT - 1))
     assert taker.told() == []
     taker.receive(PAUSE_AT - 1)

@@ -30,6 +30,9 @@ def test_run_without_a_configuration_names_the_remedy(
         ([], (Path(".crossbar/config.json"), None, "warn")),
         (["--port", "9000", "--loglevel", "info"], (Path(".crossbar/config.json"), 9000, "info")),
         (["--config", "other.json"], (Path("other.json"), None, "warn")),
+        (["--loglevel", "WARNING"], (Path(".crossbar/config.json"), None, "warn")),
+        (["--loglevel", "critical"], (Path(".crossbar/config.json"), None, "error")),
+        (["--loglevel", "DEBUG"], (Path(".crossbar/config.json"), None, "debug")),
     ],
 )
 def test_run_hands_its_options_on(
