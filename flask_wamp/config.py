@@ -34,6 +34,8 @@ class WampConfig:
     :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
         ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
+    :ivar outbox_poll: seconds after which the database is asked for events that other processes have
+        committed (``WAMP_OUTBOX_POLL``).
     """
 
     addresses: tuple[Address, ...]
@@ -45,6 +47,7 @@ class WampConfig:
     tls: TLSFiles
     credentials: Credentials | None = None
     serve: bool = False
+    outbox_poll: float = 0.5
 
     @property
     def urls(self) -> str:
@@ -81,6 +84,7 @@ class WampConfig:
                 [each.url for each in addresses if not each.tls],
             ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
+            outbox_poll=_timeout("WAMP_OUTBOX_POLL", config.get("WAMP_OUTBOX_POLL"), 0.5),
         )
 
 
@@ -154,9 +158,9 @@ def _realm(key: str, value: Any) -> str:
     return value
 
 
-def _timeout(key: str, value: Any) -> float:
+def _timeout(key: str, value: Any, default: float = 10.0) -> float:
     if value is None:
-        return 10.0
+        return default
     try:
         return check_timeout(value)
     except ValueError as error:

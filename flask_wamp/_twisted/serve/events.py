@@ -7,7 +7,7 @@ from typing import Any
 from autobahn.wamp import message
 from twisted.logger import Logger
 
-from ...context import Event
+from ...context import Event, event_id_in
 from ...declare.declared import Subscription, describe
 from ...serve.dispatcher import Dispatcher
 from ...uris import pattern_parts
@@ -139,5 +139,6 @@ class Events:
                 authrole,
                 pattern_parts(queue.subscription.topic, options.match, topic),
                 bool(event.retained),
+                event_id_in(event.transaction_hash),
             )
             queue.put(context, list(event.args or ()), event.kwargs or {})
