@@ -210,7 +210,7 @@ class Client:
 
         Over HTTP that is a response below 400, for a call a result, else a context that no
         exception ends. An event that the router refuses then is logged. For what a database
-        commits, see the recipe in the documentation.
+        commits there is :meth:`publish` with ``durable=True``.
 
         :param acknowledge: as :meth:`publish` has it.
         :raises SetupError: outside an application context.

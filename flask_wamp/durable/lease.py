@@ -6,8 +6,11 @@ that only one can make. An owner that was stopped meanwhile finds by its own clo
 have lost the lease, before it sends another event.
 """
 
+import os
+import socket
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 from .store import Store
 
@@ -15,6 +18,11 @@ from .store import Store
 EXPIRY = 3.0
 #: Seconds after which an owner asks whether the lease is still its own, before it sends.
 SAFE = 1.0
+
+
+def new_owner() -> str:
+    """Return a name for a relay of this process, which tells a person where it is."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 def elapsed() -> float:

@@ -16,7 +16,7 @@ from ..declare.registry import Registry
 from ..errors import OptionError, SetupError
 from .databases import Database, LentSqlite, database_of, is_missing, path_of
 from .events import encoded
-from .lease import Lease
+from .lease import Lease, new_owner
 from .relay import Relay
 from .sending import Sender
 from .store import Store
@@ -128,7 +128,7 @@ class Outbox:
             handle = self.source()()
             is_lent = isinstance(handle, sqlite3.Connection) and not path_of(handle)
             database = LentSqlite(handle) if is_lent else database_of(handle)
-            sender = Sender(self._owner, Store(database), Lease(uuid4().hex), lambda: True)
+            sender = Sender(self._owner, Store(database), Lease(new_owner()), lambda: True)
             try:
                 while sender.turn() is not None and not sender.is_absent:
                     pass

@@ -5,10 +5,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 from .databases import Database, is_missing
-from .lease import Lease
+from .lease import Lease, new_owner
 from .sending import Owner, Sender
 from .store import Store
 
@@ -97,8 +96,14 @@ class Relay:
 
     def _open(self) -> Sender:
         self._database = self._find()
-        lease = Lease(uuid4().hex)
-        return Sender(self._owner, Store(self._database), lease, lambda: not self._ended.is_set())
+        lease = Lease(new_owner())
+        return Sender(
+            self._owner,
+            Store(self._database),
+            lease,
+            lambda: not self._ended.is_set(),
+            self._owner.config.outbox_awaits,
+        )
 
     def _tell(self, error: Exception) -> None:
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -14,6 +14,8 @@ from .store import Store
 
 log = logging.getLogger("flask_wamp")
 
+#: Returns the subscriptions that a topic matches (WAMP spec, 11.3.6.2).
+MATCH = "wamp.subscription.match"
 #: Events, and bytes of payload, that are in memory at a time.
 BATCH, BATCH_SIZE = 100, 4 * 2**20
 #: Seconds after which what was sent is deleted: what a crash sends again is no older.
@@ -39,16 +41,23 @@ class Sender:
     """Sends the events of one outbox; of one thread.
 
     :param goes_on: tells whether to send another event.
+    :param awaits: the topics whose events wait until somebody subscribes.
     :ivar accepted: how many the router has accepted.
     """
 
     def __init__(
-        self, owner: Owner, store: Store, lease: Lease, goes_on: Callable[[], bool]
+        self,
+        owner: Owner,
+        store: Store,
+        lease: Lease,
+        goes_on: Callable[[], bool],
+        awaits: frozenset[str] = frozenset(),
     ) -> None:
         self._owner = owner
         self._store = store
         self._lease = lease
         self._goes_on = goes_on
+        self._awaits = awaits
         self._absences = 0
         self.accepted = 0
 
@@ -106,7 +115,10 @@ class Sender:
         try:
             args, kwargs = row.arguments()
             options = row.publish_options(self._owner.config.timeout)
-            self._owner.link().publish(row.topic, args, kwargs, options)
+            link = self._owner.link()
+            if row.topic in self._awaits and not link.call(MATCH, [row.topic], {}, options):
+                return self._absent()
+            link.publish(row.topic, args, kwargs, options)
         except (OptionError, PayloadError) as error:
             self._set_aside(row, str(error))
             return 0.0
