@@ -23,7 +23,7 @@ class Router:
     """A link whose publishes go into a list, or raise."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[str, Any, str | None]] = []
+        self.events: list[tuple[Any, ...]] = []
         self.raises: Callable[[str], Exception | None] = lambda _topic: None
         self.before: Callable[[], None] = lambda: None
 
