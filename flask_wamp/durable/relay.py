@@ -20,7 +20,7 @@ FAILED_PAUSE = 5.0
 #: Seconds after which the same failure is logged again.
 TELL_AGAIN = 60.0
 #: Seconds that an event on its way gets when the relay is to end.
-END_TIMEOUT = 2.0
+END_TIMEOUT = 1.0
 
 
 class Relay:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from flask import Flask, g
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 from flask_wamp import WAMP, NotAuthorized, SetupError, event
 from flask_wamp.durable.databases import LentSqlite
@@ -123,3 +126,19 @@ def test_handlers_may_publish_durably_themselves(
         db.commit()
     assert client.relay() == 2
     assert client.published_to("com.shop.mail") == [Publication("com.shop.mail", 7)]
+
+
+def test_relay_of_a_database_of_sqlalchemys_in_memory(
+    app: Flask, wamp: WAMP, client: WampTestClient
+) -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with app.app_context(), Session(engine) as session:
+        wamp.outbox(lambda: session)
+        assert client.relay() == 0
+        g.wampy.publish("com.shop.ordered", 7, durable=True)
+        session.rollback()
+        g.wampy.publish("com.shop.ordered", 8, durable=True)
+        session.commit()
+    assert client.relay() == 1
+    assert client.published == [Publication("com.shop.ordered", 8)]
+    engine.dispose()
