@@ -11,7 +11,9 @@ from werkzeug.local import LocalProxy
 #: ``request.method`` of a call.
 METHOD = "CALL"
 
-_EVENT_ID = re.compile("[0-9a-f]{32}")
+#: What comes beside a payload begins with a version, and has parts: fw1;e=ID;...
+_EVENT_ID = re.compile(r"fw1(?:;[^;]*)*?;e=([0-9a-f]{32})(?:;|\Z)")
+_MAX_CARRIED = 512
 
 
 class Cancellation:
@@ -104,9 +106,17 @@ class Event:
     id: str | None = None
 
 
-def event_id_in(text: str | None) -> str | None:
-    """Return the *text* that came with an event, where it is the id of a durable one."""
-    return text if text is not None and _EVENT_ID.fullmatch(text) else None
+def carrying(event_id: str) -> str:
+    """Return what travels beside the payload of a durable event, as ``transaction_hash``."""
+    return f"fw1;e={event_id}"
+
+
+def event_id_in(carried: str | None) -> str | None:
+    """Return the id of a durable event from what came beside its payload, None of others."""
+    if carried is None or len(carried) > _MAX_CARRIED:
+        return None
+    found = _EVENT_ID.match(carried)
+    return found and found[1]
 
 
 @dataclass(frozen=True, slots=True)

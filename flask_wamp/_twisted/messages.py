@@ -6,7 +6,7 @@ from autobahn.exception import PayloadExceededError
 from autobahn.wamp import message
 from autobahn.wamp.exception import TransportLost
 
-from ..call.options import RECEIVERS, Options, event_id_of
+from ..call.options import RECEIVERS, Options, carried_by
 from ..errors import (
     INVALID_PAYLOAD,
     PAYLOAD_SIZE_EXCEEDED,
@@ -70,7 +70,7 @@ def publish_message(
         exclude_me=bool(options.exclude_me),
         retain=options.retain,
         # Crossbar.io hands this on to subscribers as it is.
-        transaction_hash=event_id_of(options),
+        transaction_hash=carried_by(options),
         **receivers,
     )
     return msg

@@ -35,11 +35,13 @@ class Row:
 
     :ivar id: its place in the order.
     :ivar event_id: what its consumers know it by, 32 hexadecimal digits.
+    :ivar carried: what travels beside its payload, its id in it (:func:`~flask_wamp.context.carrying`).
     :ivar attempts: how often it was sent in vain.
     """
 
     id: int
     event_id: str
+    carried: str
     topic: str
     payload: bytes
     options: str
@@ -74,7 +76,7 @@ class Row:
         if not isinstance(given, dict) or not _TRAVELLING.issuperset(given):
             raise OptionError(f"{self.options} are no options of a durable event")
         wanted = {**given, "timeout": timeout, "acknowledge": True}
-        return DurableOptions(event_id=self.event_id).updated(wanted)
+        return DurableOptions(event_id=self.event_id, carried=self.carried).updated(wanted)
 
 
 def encoded(

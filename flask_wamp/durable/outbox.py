@@ -12,6 +12,7 @@ from flask import Flask
 from ..call.link import Link
 from ..call.options import Options
 from ..config import WampConfig
+from ..context import carrying
 from ..declare.registry import Registry
 from ..errors import OptionError, SetupError
 from .databases import Database, LentSqlite, database_of, is_missing, path_of
@@ -64,6 +65,7 @@ class Outbox:
         payload, given = encoded(topic, args, kwargs, options)
         row = {
             "event_id": event_id,
+            "carried": carrying(event_id),
             "topic": topic,
             "payload": payload,
             "options": given,

@@ -18,6 +18,7 @@ SQLITE_TABLES = (
     """CREATE TABLE IF NOT EXISTS flask_wamp_outbox (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         event_id TEXT NOT NULL,
+        carried TEXT NOT NULL,
         topic TEXT NOT NULL,
         payload BLOB NOT NULL,
         options TEXT NOT NULL,
@@ -52,6 +53,7 @@ def add_tables(metadata: "MetaData") -> None:
         # SQLite gives ids of its own to an INTEGER alone.
         Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
         Column("event_id", String(32), nullable=False),
+        Column("carried", Text, nullable=False),
         Column("topic", Text, nullable=False),
         Column("payload", LargeBinary(_MAX_PAYLOAD), nullable=False),
         Column("options", Text, nullable=False),

@@ -12,7 +12,7 @@ _SIZES = """
     SELECT id, LENGTH(payload) FROM flask_wamp_outbox WHERE failed IS NULL ORDER BY id LIMIT :count
 """
 _ROWS = """
-    SELECT id, event_id, topic, payload, options, attempts FROM flask_wamp_outbox
+    SELECT id, event_id, carried, topic, payload, options, attempts FROM flask_wamp_outbox
     WHERE failed IS NULL AND id >= :first AND id <= :last ORDER BY id LIMIT :count
 """
 _COUNT = "SELECT COUNT(*), MIN(created) FROM flask_wamp_outbox WHERE failed IS NULL"
@@ -85,8 +85,8 @@ class Store:
             return []
         found = self.database.read(_ROWS, {"first": first, "last": last, "count": count})
         return [
-            Row(number, event_id, topic, bytes(payload), options, attempts)
-            for number, event_id, topic, payload, options, attempts in found
+            Row(number, event_id, carried, topic, bytes(payload), options, attempts)
+            for number, event_id, carried, topic, payload, options, attempts in found
         ]
 
     def delete(self, ids: Sequence[int], owner: str) -> bool:

@@ -10,8 +10,8 @@ from .databases import engine_of, is_missing
 from .schema import OUTBOX, SQLITE_TABLES
 
 INSERT = """
-    INSERT INTO flask_wamp_outbox (event_id, topic, payload, options, created, attempts)
-    VALUES (:event_id, :topic, :payload, :options, :created, 0)
+    INSERT INTO flask_wamp_outbox (event_id, carried, topic, payload, options, created, attempts)
+    VALUES (:event_id, :carried, :topic, :payload, :options, :created, 0)
 """
 _CREATE = "create it with: flask wamp outbox create"
 

@@ -89,9 +89,9 @@ def test_event_reaches_handlers_pages_and_peers_with_its_id(
     (event_id,) = publish(app, 7)
     assert handled.get().args == (7, event_id)
     received = events.get()
-    assert (received.args, received.details.transaction_hash) == ((7,), event_id)
+    assert (received.args, received.details.transaction_hash) == ((7,), f"fw1;e={event_id}")
     told = javascript_peer.event()
-    assert (told["args"], told["id"]) == ([7], event_id)
+    assert (told["args"], told["id"]) == ([7], f"fw1;e={event_id}")
     wait_until(lambda: waiting(database) == 0, "the row is gone")
     # An event that is not durable has none.
     with app.app_context():
@@ -121,10 +121,11 @@ def test_what_is_no_id_is_none(
         handled.put(event.id)
 
     wamp.start(app)
-    for text in ("x", "F" * 32, "f" * 33, "f" * 32):
+    id_ = "f" * 32
+    for text in (id_, f"fw1;e={id_.upper()}", f"fw1;e={id_}f", f"fw1;c=x;e={id_};t=y"):
         options = PublishOptions(acknowledge=True, transaction_hash=text)
         on_reactor(partial(trusted.session.publish, TOPIC, "x", options=options))
-    assert [handled.get().args[0] for _ in range(4)] == [None, None, None, "f" * 32]
+    assert [handled.get().args[0] for _ in range(4)] == [None, None, None, id_]
 
 
 def test_rollback_sends_nothing(
@@ -228,7 +229,7 @@ def test_process_that_relays_ends_with_a_signal_and_leaves_the_lease(
     events = trusted.subscribe(TOPIC)
     event_id = till.take_order(1, 1)
     program = relays.enter_context(relaying(peers_node, database))
-    assert events.get().details.transaction_hash == event_id
+    assert events.get().details.transaction_hash == f"fw1;e={event_id}"
     assert program.end() == 0
     own = SqliteDatabase(database)
     assert Store(own).lease() is not None
@@ -263,13 +264,13 @@ def test_kills_lose_nothing_and_keep_the_order(
         writer.join(120)
     wait_until(lambda: waiting(database) == 0, "all is sent", timeout=120)
     _take_until(events, received, ORDERS)
-    ids = [each.details.transaction_hash for each in received]
+    ids = [each.details.transaction_hash.removeprefix("fw1;e=") for each in received]
     firsts = list(dict.fromkeys(ids))
     with sqlite3.connect(database) as db:
         orders = db.execute("SELECT writer, number FROM orders ORDER BY id").fetchall()
     db.close()
     # Every order's event, in the order of the commits, and no other's.
-    by_id = {each.details.transaction_hash: each.args for each in received}
+    by_id = dict(zip(ids, (each.args for each in received), strict=True))
     assert [by_id[event_id] for event_id in firsts] == orders
     assert set(firsts) == set(taken)
     assert not set(firsts).intersection(dropped)

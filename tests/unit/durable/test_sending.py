@@ -309,8 +309,8 @@ def test_huge_backlog_is_not_loaded(sqlite_shop: SqliteShop, router: Router, clo
     with closing(sqlite3.connect(sqlite_shop.path)) as other:
         other.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
-            "INSERT INTO flask_wamp_outbox (event_id, topic, payload, options, created) "
-            "SELECT event_id, topic, payload, options, created FROM n, flask_wamp_outbox"
+            "INSERT INTO flask_wamp_outbox (event_id, carried, topic, payload, options, created) "
+            "SELECT event_id, carried, topic, payload, options, created FROM n, flask_wamp_outbox"
         )
         other.commit()
     relay = Relaying(sqlite_shop, router, clock)
