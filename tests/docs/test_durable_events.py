@@ -2,14 +2,18 @@
 
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from flask_wamp.config import WampConfig
+from flask_wamp.node import CrossbarNode
+from tests.node.support import http, wait_until
 
 from .conftest import BLOCK, ROOT
 from .test_howto import anchors
@@ -95,3 +99,25 @@ def test_commands_of_the_page_say_what_it_says(project: Path) -> None:
             done = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True)
             said += f"{line}\n{done.stdout}"
     assert said == console
+
+
+@pytest.mark.node
+@pytest.mark.slow
+def test_orders_of_the_page_are_baked_once_in_a_node(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The router's process writes, and the container's sends, by looking into the database."""
+    monkeypatch.setenv("FLASK_DATABASE", str(tmp_path / "bakery.sqlite"))
+    flask = [sys.executable, "-m", "flask", "--app", "bakery"]
+    subprocess.run([*flask, "init-db"], cwd=project, check=True, timeout=60)
+    subprocess.run(
+        [*flask, "wamp", "init"], cwd=project, check=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    with CrossbarNode(project / ".crossbar/config.json") as node:
+        for _ in range(3):
+            assert http(node.url + "orders/bread", {}).status == 200
+        with closing(sqlite3.connect(tmp_path / "bakery.sqlite")) as db:
+            baked = "SELECT article, count FROM baked"
+            wait_until(lambda: db.execute(baked).fetchall() == [("bread", 3)], "all is baked")
+            waiting = "SELECT COUNT(*) FROM flask_wamp_outbox"
+            wait_until(lambda: db.execute(waiting).fetchone() == (0,), "nothing waits")
