@@ -36,6 +36,10 @@ class WampConfig:
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     :ivar trust_request_id: whoever sends a request may give it its correlation id
         (``WAMP_TRUST_REQUEST_ID``).
+    :ivar outbox_poll: seconds after which the database is asked for events that other processes have
+        committed (``WAMP_OUTBOX_POLL``).
+    :ivar outbox_awaits: topics whose durable events wait until somebody subscribes
+        (``WAMP_OUTBOX_AWAITS``).
     """
 
     addresses: tuple[Address, ...]
@@ -48,6 +52,8 @@ class WampConfig:
     credentials: Credentials | None = None
     serve: bool = False
     trust_request_id: bool = False
+    outbox_poll: float = 0.5
+    outbox_awaits: frozenset[str] = frozenset()
 
     @property
     def urls(self) -> str:
@@ -85,6 +91,8 @@ class WampConfig:
             ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
             trust_request_id=_flag("WAMP_TRUST_REQUEST_ID", config.get("WAMP_TRUST_REQUEST_ID")),
+            outbox_poll=_timeout("WAMP_OUTBOX_POLL", config.get("WAMP_OUTBOX_POLL"), 0.5),
+            outbox_awaits=_topics("WAMP_OUTBOX_AWAITS", config.get("WAMP_OUTBOX_AWAITS")),
         )
 
 
@@ -158,9 +166,9 @@ def _realm(key: str, value: Any) -> str:
     return value
 
 
-def _timeout(key: str, value: Any) -> float:
+def _timeout(key: str, value: Any, default: float = 10.0) -> float:
     if value is None:
-        return 10.0
+        return default
     try:
         return check_timeout(value)
     except ValueError as error:
@@ -182,6 +190,16 @@ def _uri_prefix(key: str, value: Any) -> str:
     if not isinstance(value, str) or invalid_uri(value.removesuffix(".")):
         raise invalid_config(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
     return value if value.endswith(".") else value + "."
+
+
+def _topics(key: str, value: Any) -> frozenset[str]:
+    if value is None:
+        return frozenset()
+    topics = value.split(",") if isinstance(value, str) else value
+    is_list = isinstance(topics, list | tuple)
+    if not is_list or any(not isinstance(each, str) or invalid_uri(each) for each in topics):
+        raise invalid_config(key, value, "give a list of topics, as in ['com.example.ordered']")
+    return frozenset(topics)
 
 
 def _flag(key: str, value: Any) -> bool:

@@ -103,6 +103,14 @@ class Event:
     retained: bool = False
     carried: Carried = field(default=NOTHING, repr=False, compare=False)
 
+    @property
+    def id(self) -> str | None:
+        """What a durable event is known by, however often it comes: 32 hexadecimal digits.
+
+        None for others, and for a retained one. It is what the publisher says.
+        """
+        return self.carried.event_id
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

@@ -72,6 +72,7 @@ def publish_message(
         acknowledge=acknowledge,
         exclude_me=bool(options.exclude_me),
         retain=options.retain,
+        # Crossbar.io hands this on to subscribers as it is.
         transaction_hash=carried,
         **receivers,
     )

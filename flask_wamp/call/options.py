@@ -72,6 +72,28 @@ class Options:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class DurableOptions(Options):
+    """What a durable event is published with.
+
+    :ivar event_id: what its consumers know it by, however often it comes.
+    :ivar carried: what travels beside its payload, the id in it.
+    """
+
+    event_id: str | None = None
+    carried: str | None = None
+
+
+def carried_by(options: Options) -> str | None:
+    """Return what travels beside the payload of a durable event; None for other events."""
+    return options.carried if isinstance(options, DurableOptions) else None
+
+
+def event_id_of(options: Options) -> str | None:
+    """Return the id of a durable event; None for other events."""
+    return options.event_id if isinstance(options, DurableOptions) else None
+
+
 def _refuse_combination(options: Options) -> None:
     receivers = [name for name in RECEIVERS if getattr(options, name)]
     if options.retain and receivers:

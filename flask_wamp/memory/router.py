@@ -165,12 +165,14 @@ class MemoryRouter:
         *,
         handle: bool = True,
         retain: bool = False,
+        carried: str | None = None,
     ) -> int:
         """Let the application's handlers handle an event, and return its publication id.
 
         An event that a handler publishes is handled when that one has ended.
 
         :param handle: False where the application is none of those who get it.
+        :param carried: the ids that it brings along; by default those of the running code.
         :raises NotConnected: the application has ended the session of *publisher*.
         :raises RemoteError: the publisher may not.
         """
@@ -178,7 +180,7 @@ class MemoryRouter:
         self._guard.check_publish(publisher, topic, retain=retain)
         number = next(self._publications)
         who = (publisher.session, publisher.authid, publisher.authrole)
-        event = Event(topic, number, *who, carried=unpack(outgoing()))
+        event = Event(topic, number, *who, carried=unpack(carried or outgoing()))
         self.history.keep(event, args, kwargs)
         if retain:
             self._retained[topic] = event, args, kwargs

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.python.threadable import isInIOThread
 
 from ...call.link import Answer
-from ...call.options import Options
+from ...call.options import Options, carried_by
 from ...declare.declared import Procedure, Subscription
 from ...errors import BlockingCallError, CallTimeout, NotConnected, SetupError, WAMPError
 from ...tracing.current import outgoing
@@ -86,7 +86,7 @@ class SessionLink:
     ) -> int | None:
         """Publish to *topic*; see :class:`~flask_wamp.call.link.Link`."""
         what = f"the publish to {topic!r}"
-        carried = outgoing()
+        carried = carried_by(options) or outgoing()
         if options.acknowledge is not False:
             publication: int = self._wait(
                 lambda session, reply: session.publish_for(

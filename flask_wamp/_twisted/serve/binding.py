@@ -34,7 +34,15 @@ def bind(
     server = ViewServer(session, state, pool, limits)
     session.server = server
     registry = state.registry
-    return server.add_all([*registry.procedures, *registry.subscriptions])
+    return server.add_all([*registry.procedures, *registry.subscriptions]).addCallback(
+        _begin, state
+    )
+
+
+def _begin(server: "ViewServer", state: State) -> "ViewServer":
+    """Let this process send durable events, whose handlers are there by now."""
+    state.outbox.begin()
+    return server
 
 
 def _served_elsewhere(*_args: Any, **_kwargs: Any) -> None:

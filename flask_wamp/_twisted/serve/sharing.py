@@ -44,7 +44,7 @@ def share(
     """
     server = SharedServer(session, state, pool, limits, election)
     session.server = server
-    return server.begin()
+    return server.begin().addCallback(lambda _: state.outbox.begin())
 
 
 def subscriber_uri(state: State) -> str:
