@@ -14,6 +14,7 @@ from .call.options import Options
 from .config import WampConfig
 from .declare.registry import Registry
 from .errors import SetupError
+from .health import Health
 from .login.callers import Callers
 from .serve.dispatcher import Dispatcher
 
@@ -97,6 +98,7 @@ class State:
         self.client = Client(self)
         self.callers = Callers(self._ask_if_linked)
         self.dispatcher = Dispatcher(app, registry, self.callers)
+        self.health = Health()
         self._make_link = make_link
 
     def link(self) -> Link:

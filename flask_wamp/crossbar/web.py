@@ -22,6 +22,7 @@ from .intake import Intake, hosts_of, max_body_of
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets, raise_file_limit
+from .stop_host import StopHost
 from .stopping import cut_off_later, let_views_respond
 
 
@@ -52,7 +53,8 @@ class WebSession(AppSession):
         directory = self._extra.get("cbdir")
         if directory is not None:
             close_directory(directory)
-        self._hosts: list[Host] = [FlowHost(self)]
+        self._stop_host = StopHost(self, self._reactor)
+        self._hosts: list[Host] = [FlowHost(self), self._stop_host]
         self.authentication: Authentication | None = None
         self._authorization: Authorization | None = None
         if self._state is not None and self.guard is not None:
@@ -133,5 +135,6 @@ class WebSession(AppSession):
             self.fail(str(error), error)
 
     def _release(self) -> None:
+        self._stop_host.begin()
         super()._release()
         cut_off_later()
