@@ -36,7 +36,10 @@ def spawn(module: str, argument: str, descriptors: tuple[int, ...]) -> int:
     """
     # Without the working directory, a node's, among the places that modules are imported from.
     command = [sys.executable, "-P", "-m", module, argument]
-    actions = [(os.POSIX_SPAWN_DUP2, theirs, number) for number, theirs in enumerate(descriptors)]
+    actions: list[tuple[int, ...]] = [
+        (os.POSIX_SPAWN_DUP2, theirs, number) for number, theirs in enumerate(descriptors)
+    ]
+    actions += [(os.POSIX_SPAWN_CLOSE, number) for number in _inherited(len(descriptors))]
     return os.posix_spawn(
         sys.executable,
         command,
@@ -45,6 +48,16 @@ def spawn(module: str, argument: str, descriptors: tuple[int, ...]) -> int:
         setsigmask=(),
         setsigdef=DEFAULT_SIGNALS,
     )
+
+
+def _inherited(least: int) -> list[int]:
+    """Return the descriptors from *least* on that a program of this process would have as well."""
+    found = []
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - names, not paths
+        with contextlib.suppress(OSError):  # it was the listing's own
+            if number >= least and os.get_inheritable(number):
+                found.append(number)
+    return found
 
 
 class ChildProcess:
