@@ -12,7 +12,7 @@ from flask.cli import ScriptInfo, pass_script_info
 from ..config import WampConfig
 from ..errors import WAMPError
 from ..extension import WAMP
-from ..state import state_of
+from ..state import State, state_of
 
 
 class Ended(BaseException):
@@ -33,8 +33,17 @@ class Ended(BaseException):
     show_default=True,
     help="Seconds to connect and register in.",
 )
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0, max=86_400),
+    default=10.0,
+    show_default=True,
+    help="Of these, seconds to ask again for a procedure that somebody else has.",
+)
 @pass_script_info
-def serve(info: ScriptInfo, url: str | None, realm: str | None, timeout: float) -> None:
+def serve(
+    info: ScriptInfo, url: str | None, realm: str | None, timeout: float, patience: float
+) -> None:
     """Serve the procedures and subscriptions of the application from this process.
 
     The router may be anywhere; after a lost connection all is registered again. SIGTERM and
@@ -48,7 +57,7 @@ def serve(info: ScriptInfo, url: str | None, realm: str | None, timeout: float) 
             signal.signal(number, _end)
         app = info.load_app()
         _use(app, url, realm)
-        _serve(app, timeout)
+        _serve(app, timeout, patience)
     except Ended:
         pass
 
@@ -69,12 +78,14 @@ def _use(app: Flask, url: str | None, realm: str | None) -> None:
         state_of(app).config = WampConfig.from_mapping(app.config)
 
 
-def _serve(app: Flask, timeout: float) -> None:
+def _serve(app: Flask, timeout: float, patience: float) -> None:
     state = state_of(app)
     # One of this command's own; what is served is what the application's has declared.
     wamp = WAMP()
     state.registry.freeze("flask wamp serve")
     try:
+        if not state.config.serve:
+            _connect(state, patience)
         wamp.start(app, timeout=timeout)
         click.echo(
             f"flask-wamp: {app.name} serves {_counted(state.registry.procedures, 'procedure')} and "
@@ -88,6 +99,13 @@ def _serve(app: Flask, timeout: float) -> None:
         raise click.ClickException(f"cannot serve {app.name}: {error}{_hint(error)}") from None
     finally:
         wamp.stop(app)
+
+
+def _connect(state: State, patience: float) -> None:
+    """Let this process's connection be one that asks again for what somebody else has."""
+    from .._twisted.connection.background import BackgroundLink
+
+    state.slot.get(lambda: BackgroundLink(state, serving=True, patience=patience))
 
 
 def _hint(error: WAMPError) -> str:

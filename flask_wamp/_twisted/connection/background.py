@@ -36,9 +36,10 @@ class BackgroundLink(SessionLink):
     everything fails at once with the reason of the last attempt.
 
     :param serving: :meth:`serve` follows, so a session is of use once everything is registered.
+    :param patience: seconds that :meth:`serve` asks again for what somebody else has registered.
     """
 
-    def __init__(self, state: State, *, serving: bool = False) -> None:
+    def __init__(self, state: State, *, serving: bool = False, patience: float = 0.0) -> None:
         self._reactor = running_reactor()
         super().__init__(ReactorQueue(self._reactor.callFromThread, self._reactor.callLater))
         self._state = state
@@ -47,7 +48,7 @@ class BackgroundLink(SessionLink):
         self._pool: ElasticPool | None = None
         self._limits = Limits()
         self._serving = serving
-        self._patience = 0.0
+        self._patience = patience
         self._standing = WORKER
         self._service: str | None = None
         self._election: str | None = None
@@ -78,16 +79,15 @@ class BackgroundLink(SessionLink):
         """Where views run, once something is served; on the reactor's thread."""
         return self._pool
 
-    def serve(self, timeout: float, patience: float = 0.0) -> None:
+    def serve(self, timeout: float) -> None:
         """Serve the application's procedures and subscriptions, from now on and after each loss.
 
         :param timeout: seconds to connect and register in.
-        :param patience: of these, seconds to ask again for what somebody else has registered.
         :raises NotConnected: no session within the timeout; the attempts go on, not the serving.
         :raises RegistrationFailed: the router refused.
         """
         served: Future[None] = Future()
-        self._queue.put(lambda: self._begin_serving(served, patience))
+        self._queue.put(lambda: self._begin_serving(served))
         try:
             served.result(timeout)
         except TimeoutError:
@@ -208,13 +208,12 @@ class BackgroundLink(SessionLink):
         for begin in lobby:
             begin()
 
-    def _begin_serving(self, served: "Future[None]", patience: float) -> None:
+    def _begin_serving(self, served: "Future[None]") -> None:
         if self._registered_once and self._session is not None:
             served.set_result(None)
             return
         self._starting.append(served)
         if not self._serving:
-            self._patience = patience
             self._serving = True
             if self._session is not None:
                 self._bind(self._session)

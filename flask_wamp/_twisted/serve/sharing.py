@@ -217,7 +217,9 @@ class SharedServer(WaitingServer):
 
     @inlineCallbacks
     def _take(self, procedure: Procedure) -> Any:
-        """Take a procedure from the one process that has it."""
+        """Take a procedure from the one process that has it, or had."""
+        if self._refusals.kind_of(procedure) is None:
+            yield self.claim(procedure)
         kind = self._refusals.kind_of(procedure)
         if self.has(procedure) or kind not in CONFLICTS:
             return

@@ -54,8 +54,8 @@ def count() -> int:
 @wamp.callee("com.replaced.say")
 def say(text: str) -> None:
     """Print and log, as views do."""
-    print(text)  # noqa: T201
-    print(text, file=sys.stderr)  # noqa: T201
+    print(f"{text}, printed")  # noqa: T201
+    print(f"{text}, complained", file=sys.stderr)  # noqa: T201
     log.warning("%s, logged", text)
     try:
         raise LookupError(text)

@@ -285,6 +285,21 @@ def test_handover_of_procedures_that_the_new_one_does_not_outlive(shop: Shop, tu
     assert {who for _, who, _ in shop.hub.registered.values()} == {old.transport}
 
 
+def test_handover_is_taken_back_from_one_that_has_ended_or_not(shop: Shop, turns: Turns) -> None:
+    """As a supervisor says where the new one fails."""
+    old = shop.start("old").ready()
+    for ends in (False, True):
+        new = shop.start("new", replaces=True).ready()
+        new.take()
+        if ends:
+            shop.hub.leave(new.transport)
+        old.take()
+        assert (old.server.procedures, old.server.subscribes) == (1, True)
+        assert shop.hub.subscribed == {TOPIC: [old.transport]}
+        new.server.drain(0)
+        turns.run_pending()
+
+
 def test_handover_where_the_old_one_dies_meanwhile_goes_on(shop: Shop, turns: Turns) -> None:
     """And handles what it has: none is lost that it got."""
     blocked = Blocked()
