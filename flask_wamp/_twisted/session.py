@@ -22,7 +22,7 @@ from .engine.sessions import EngineSession
 from .flow import FLOW
 from .heads import Unreadable
 from .messages import call_message, payload_of, publish_message, send_error, unfit_uri
-from .replies import Reply, StreamReply
+from .replies import MAY_HAVE_RUN, Reply, StreamReply
 
 NO_OPTIONS = Options()
 
@@ -201,6 +201,7 @@ class Session(EngineSession):
             # Whatever kept the message from going out is the waiting thread's to know.
             self._replies.pop(request, None)
             if reply is not None:
+                reply.sent = False
                 reply.fail(send_error(error))
             elif not isinstance(error, TransportLost):
                 raise
@@ -248,7 +249,11 @@ class Session(EngineSession):
     def _end(self, reason: str) -> None:
         replies, self._replies = self._replies, {}
         for reply in replies.values():
-            reply.fail(NotConnected(f"the session ended while an answer was awaited: {reason}"))
+            reply.fail(
+                NotConnected(
+                    f"the session ended while an answer was awaited: {reason}; {MAY_HAVE_RUN}"
+                )
+            )
         if self.server is not None:
             self.server.lost()
             self.server = None

@@ -82,7 +82,8 @@ class Connector:
         self._address = config.addresses[0]
         self._failed: list[Lost] = []
         self._reason = ""
-        self._is_refused = False
+        #: A router of the last round has refused the login.
+        self.is_refused = False
         self._closed: Callable[[], None] | None = None
 
     @property
@@ -94,7 +95,7 @@ class Connector:
         """Begin a round."""
         self._retry = None
         self._failed = []
-        self._is_refused = False
+        self.is_refused = False
         self._on_connecting()
         self._begin_attempt()
 
@@ -146,14 +147,14 @@ class Connector:
         reason = ": ".join(text for text in texts if text)
         uri = details.reason or ""
         if self._session is None and uri.startswith("wamp.error.") and uri != NO_SUCH_REALM:
-            self._is_refused = True
+            self.is_refused = True
             realm = self._config.realm
             reason = f"the router refused the login to {realm!r}: {reason}"
         self._reason = self._reason or reason
 
     def login_failed(self, reason: str) -> None:
         """This process does not go on with the login."""
-        self._is_refused = True
+        self.is_refused = True
         self._reason = self._reason or f"the login failed: {reason}"
         # Later: Autobahn has yet to return.
         self._limit(0, reason)
@@ -173,7 +174,7 @@ class Connector:
             self._closed()
             return
         longest = LONGEST_DELAY
-        if self._is_refused:
+        if self.is_refused:
             longest = LONGEST_REFUSED_DELAY
             self._delay = max(self._delay, FIRST_REFUSED_DELAY)
         self._retry = self._reactor.callLater(
