@@ -52,6 +52,13 @@ class Server(Protocol):
         """The session is over: answers have nowhere to go."""
 
 
+class Brake(Protocol):
+    """Keeps the connection from being read, but while an answer is awaited."""
+
+    def look(self) -> None:
+        """Something is awaited."""
+
+
 class Session(EngineSession):
     """A session that calls and publishes for threads, and serves through a :class:`Server`.
 
@@ -61,6 +68,8 @@ class Session(EngineSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.server: Server | None = None
+        #: Keeps the connection from being read, where a handler wants that.
+        self.brake: Brake | None = None
         self._replies: dict[int, Reply] = {}
 
     def call_for(
@@ -98,6 +107,10 @@ class Session(EngineSession):
     def awaits(self, uri: str) -> bool:
         """Tell whether a call of *uri* by this process is unanswered."""
         return any(reply.uri == uri for reply in self._replies.values())
+
+    def awaits_answers(self) -> bool:
+        """Tell whether the router owes this session an answer to anything."""
+        return bool(self._replies) or self.autobahn_awaits_answers()
 
     def cancel(self, reply: Reply, mode: str | None = None) -> None:
         """Tell the router that nobody waits for the answer to a call any more."""
@@ -195,6 +208,8 @@ class Session(EngineSession):
         if reply is not None:
             reply.session, reply.request = self, request
             self._replies[request] = reply
+            if self.brake is not None:
+                self.brake.look()
         try:
             self.send(make(request))
         except Exception as error:
