@@ -70,6 +70,8 @@ class Session(EngineSession):
         self.server: Server | None = None
         #: Keeps the connection from being read, where a handler wants that.
         self.brake: Brake | None = None
+        #: Why this process has ended the connection, where it has.
+        self.ended_because = ""
         self._replies: dict[int, Reply] = {}
 
     def call_for(
@@ -262,6 +264,7 @@ class Session(EngineSession):
                 self.send(msg)
 
     def _end(self, reason: str) -> None:
+        reason = self.ended_because or reason
         replies, self._replies = self._replies, {}
         for reply in replies.values():
             reply.fail(

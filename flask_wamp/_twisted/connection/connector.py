@@ -235,6 +235,8 @@ class Connector:
 
     def _abort(self, reason: str) -> None:
         self._reason = self._reason or reason
+        if self._session is not None:
+            self._session.ended_because = self._reason
         if self._attempt is not None:
             self._attempt.cancel()
         elif self._protocol is not None:
