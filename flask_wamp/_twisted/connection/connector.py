@@ -183,7 +183,7 @@ class Connector:
             longest = LONGEST_REFUSED_DELAY
             self._delay = max(self._delay, FIRST_REFUSED_DELAY)
         self._retry = self._reactor.callLater(
-            self._delay * random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing # nosec B311
+            self._delay * random.uniform(0.5, 1.0),  # noqa: S311 - spreads load, guards nothing # nosec B311
             self.connect,
         )
         self._delay = min(self._delay * GROWTH, longest)
