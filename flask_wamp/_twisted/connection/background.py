@@ -55,6 +55,8 @@ class BackgroundLink(SessionLink):
         self._serving = serving
         self._election: str | None = None
         self._registered_once = False
+        #: What the log has said of a router that refuses to register.
+        self._refusal = ""
         self._starting: list[Future[None]] = []
         self._connector = Connector(
             self._reactor,
@@ -227,6 +229,7 @@ class BackgroundLink(SessionLink):
     def _bind(self, session: Session) -> None:
         def bound(_server: Any) -> None:
             self._registered_once = True
+            self._refusal = ""
             self._open(session)
             for served in self._starters():
                 served.set_result(None)
@@ -239,8 +242,10 @@ class BackgroundLink(SessionLink):
                 )
             if self._registered_once:
                 # Refused after a loss: another process may have the procedures for a moment.
-                # The session is dropped, and the next one tries again.
-                log.error("%s", error)
+                # The session is dropped, and the next one tries again, every few seconds.
+                if str(error) != self._refusal:
+                    self._refusal = str(error)
+                    log.error("%s", error)
             else:
                 self._serving = False
             for served in self._starters():

@@ -1,6 +1,8 @@
 """What waits for a session while the router is away, what does not, and what the log says."""
 
+import gc
 import re
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -176,3 +178,59 @@ def test_background_absence_is_a_line_a_minute(
     assert all("no connection for" in line and "refused" in line for line in lines[2:5])
     assert re.search(r"connected to unix:.* again, after 20\d\.", lines[5])
     assert attempt > 90
+
+
+# --- again and again
+
+
+def objects() -> Counter[str]:
+    """Return how many objects there are of our classes and of Autobahn's."""
+    gc.collect()
+    kinds = (type(each) for each in gc.get_objects())
+    return Counter(
+        f"{kind.__module__}.{kind.__qualname__}"
+        for kind in kinds
+        if str(kind.__module__).startswith(("flask_wamp", "autobahn"))
+    )
+
+
+def test_background_200_losses_leave_nothing_behind(process: Process) -> None:
+    """In a reactor of the test's own; ``tests/node/test_links.py`` has a router and its sockets."""
+    process.wamp.subscribe("com.example.topic")(lambda: None)
+    process.wamp.callee("com.example.x")(lambda: 1)
+    started = process.begin(process.wamp.start)
+    process.connect()
+
+    def register() -> None:
+        process.turns.run_until(process.wire.value)
+        registered, subscribed = process.sent()
+        process.receive(message.Registered(registered.request, 1))
+        process.receive(message.Subscribed(subscribed.request, 2))
+
+    def lose(attempt: int) -> None:
+        held = process.begin(partial(call, "com.example.y"))
+        process.next_message(message.Call)
+        process.lose()
+        with pytest.raises(NotConnected):
+            process.outcome(held)
+        process.connect_again(attempt)
+        register()
+
+    register()
+    process.outcome(started)
+    for attempt in range(2, 12):
+        lose(attempt)
+    process.reactor.unixClients[:-1] = []
+    before, timers = objects(), len(process.reactor.getDelayedCalls())
+    for _ in range(200):
+        # The test reactor keeps what was dialled.
+        del process.reactor.unixClients[1:], process.reactor.connectors[:]
+        lose(2)
+    after = objects()
+    grown = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind] > 5}
+    assert grown == {}
+    assert len(process.reactor.getDelayedCalls()) == timers
+    link = state_of(process.app).link()
+    assert isinstance(link, BackgroundLink)
+    assert len(link._waiting) == 0
+    assert link.sessions == 211
