@@ -14,6 +14,8 @@ from .uris import invalid_uri
 MAX_THREADS = 1000
 #: The longest timeout, in seconds.
 MAX_TIMEOUT = 86_400
+#: Seconds after which a silent router is asked for a sign of life.
+DEFAULT_PING = 10.0
 #: How messages are written; a WebSocket offers all of them, in this order, where none is named.
 SERIALIZERS = ("cbor", "msgpack", "json")
 
@@ -33,6 +35,8 @@ class WampConfig:
         ``WAMP_TLS_KEY``).
     :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
         ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
+    :ivar ping: seconds without a sign of life of the router after which one is asked for, 0 for never
+        (``WAMP_PING``).
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     """
 
@@ -45,6 +49,7 @@ class WampConfig:
     tls: TLSFiles
     credentials: Credentials | None = None
     serve: bool = False
+    ping: float = DEFAULT_PING
 
     @property
     def urls(self) -> str:
@@ -81,6 +86,7 @@ class WampConfig:
                 [each.url for each in addresses if not each.tls],
             ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
+            ping=_ping("WAMP_PING", config.get("WAMP_PING")),
         )
 
 
@@ -161,6 +167,17 @@ def _timeout(key: str, value: Any) -> float:
         return check_timeout(value)
     except ValueError as error:
         raise invalid_config(key, value, str(error)) from None
+
+
+def _ping(key: str, value: Any) -> float:
+    if value is None:
+        return DEFAULT_PING
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    try:
+        return check_timeout(value)
+    except ValueError as error:
+        raise invalid_config(key, value, f"{error}, or 0 to ask for no sign of life") from None
 
 
 def _threads(key: str, value: Any) -> int:
