@@ -14,6 +14,7 @@ from ..serve.leaving import node_stops
 from ..serve.sharing import SharedServer, Standing
 from ..session import Session
 from ..supervise.settings import BEAT, ChildSettings
+from ..threads import ElasticPool
 from .loading import service_name
 from .reports import Reports
 
@@ -25,6 +26,7 @@ class Serving:
         self._settings = settings
         self._reports = reports
         self._reactor = running_reactor()
+        self._pool: ElasticPool | None = None
         self.link: BackgroundLink = state.slot.get(lambda: BackgroundLink(state))  # type: ignore[assignment]
 
     def begin(self) -> "Future[None]":
@@ -90,7 +92,9 @@ class Serving:
         self._tell_beat()
 
     def _tell_beat(self) -> None:
-        server, pool = self._server, self.link.pool
+        server = self._server
+        # Views run on when the router has gone, and their pool is the same for the next session.
+        self._pool = pool = self._pool if server is None else server.pool
         oldest = None if pool is None else pool.oldest()
         self._reports.beat(
             oldest=None if oldest is None else round(oldest, 3),

@@ -24,6 +24,7 @@ from .connector import Connector, Lost
 from .ending import end_by_itself, end_with_process, ends_with_process
 from .lobby import Lobby
 from .outage import Outage
+from .starters import Starters
 
 log = logging.getLogger("flask_wamp")
 
@@ -56,12 +57,11 @@ class BackgroundLink(SessionLink):
         self._serving = serving
         self._patience = patience
         self._standing = WORKER
-        self._service: str | None = None
         self._election: str | None = None
         self._registered_once = False
         #: What the log has said of a router that refuses to register.
         self._refusal = ""
-        self._starting: list[Future[None]] = []
+        self._starters = Starters()
         self._connector = Connector(
             self._reactor,
             state.config,
@@ -83,11 +83,6 @@ class BackgroundLink(SessionLink):
         self._wait(
             lambda _session, reply: reply.succeed(None), timeout, "connecting", patient=False
         )
-
-    @property
-    def pool(self) -> ElasticPool | None:
-        """Where views run, once something is served; on the reactor's thread."""
-        return self._pool
 
     def serve(self, timeout: float) -> None:
         """Serve the application's procedures and subscriptions, from now on and after each loss.
@@ -114,8 +109,8 @@ class BackgroundLink(SessionLink):
             :class:`RegistrationFailed` where *standing* says so.
         """
         shared: Future[None] = Future()
-        self._standing, self._service = standing, service
-        self._queue.put(lambda: self._begin_sharing(shared))
+        self._standing = standing
+        self._queue.put(lambda: self._begin_sharing(shared, service))
         return shared
 
     def add(self, declared: Procedure | Subscription, timeout: float) -> None:
@@ -225,7 +220,7 @@ class BackgroundLink(SessionLink):
         if self._registered_once and self._session is not None:
             served.set_result(None)
             return
-        self._starting.append(served)
+        self._starters.add(served)
         if not self._serving:
             self._serving = True
             if self._session is not None:
@@ -233,9 +228,8 @@ class BackgroundLink(SessionLink):
 
     def _give_up_serving(self, served: "Future[None]") -> None:
         """Nobody waits for *served* any more; what was registered before is so again."""
-        if served in self._starting:
-            self._starting.remove(served)
-        if not self._starting:
+        self._starters.give_up(served)
+        if not self._starters:
             self._serving = self._registered_once
 
     def _bind(self, session: Session) -> None:
@@ -243,8 +237,7 @@ class BackgroundLink(SessionLink):
             self._registered_once = True
             self._refusal = ""
             self._open(session)
-            for served in self._starters():
-                served.set_result(None)
+            self._starters.succeed()
 
         def refused(failure: Any) -> None:
             error = failure.value
@@ -260,8 +253,7 @@ class BackgroundLink(SessionLink):
                     log.error("%s", error)
             else:
                 self._serving = False
-            for served in self._starters():
-                served.set_exception(error)
+            self._starters.fail(error)
             self._connector.drop(str(error))
 
         pool = self._running_pool()
@@ -273,13 +265,13 @@ class BackgroundLink(SessionLink):
             self._pool.start()
         return self._pool
 
-    def _begin_sharing(self, shared: "Future[None]") -> None:
+    def _begin_sharing(self, shared: "Future[None]", service: str | None) -> None:
         if self._registered_once and self._session is not None:
             shared.set_result(None)
             return
-        self._starting.append(shared)
+        self._starters.add(shared)
         if self._election is None:
-            self._election = subscriber_uri(self._state, self._service)
+            self._election = subscriber_uri(self._state, service)
             if self._session is not None:
                 self._share(self._session, self._election)
 
@@ -288,27 +280,18 @@ class BackgroundLink(SessionLink):
             if self._session is session:
                 self._registered_once = True
                 self._open(session)
-                for shared in self._starters():
-                    shared.set_result(None)
+                self._starters.succeed()
 
         def refused(failure: Any) -> None:
-            if self._session is not session:
-                return
-            # One that has served asks again with the next session, as in _bind().
-            log.error("%s", failure.value)
-            for shared in self._starters():
-                shared.set_exception(failure.value)
-            self._connector.drop(str(failure.value))
+            # The next session is asked, where this one has ended meanwhile or has served before.
+            if self._session is session and session.is_attached():
+                log.error("%s", failure.value)
+                self._starters.fail(failure.value)
+                self._connector.drop(str(failure.value))
 
-        pool = self._running_pool()
-        share(session, self._state, pool, self._limits, election, self._standing).addCallbacks(
-            answered, refused
-        )
-
-    def _starters(self) -> "list[Future[None]]":
-        """Return who waits for the outcome of serving; they wait no longer."""
-        starters, self._starting = self._starting, []
-        return starters
+        share(
+            session, self._state, self._running_pool(), self._limits, election, self._standing
+        ).addCallbacks(answered, refused)
 
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:

@@ -1,5 +1,6 @@
 """Registers an application's procedures with a session, and makes its subscriptions."""
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,6 +109,7 @@ class ViewServer:
         self.handle = self.events.handle
         self.lost = self.calls.lost
         self.pool = pool
+        self._queues: weakref.WeakSet[HandlerQueue] = weakref.WeakSet()
         #: This process is about to end, and serves nothing new.
         self.is_draining = False
         self._dispatcher = state.dispatcher
@@ -185,6 +187,10 @@ class ViewServer:
         self.is_draining = True
         return drain(self, grace)
 
+    def unfinished_events(self) -> int:
+        """Return how many events are handled or wait, those of released subscriptions included."""
+        return sum(queue.unfinished() for queue in self._queues)
+
     def release_all(self) -> "Deferred[Any]":
         """Unregister and unsubscribe everything; fires with the router's last answer.
 
@@ -251,6 +257,7 @@ class ViewServer:
             self.calls.serve(bound.id, declared.uri(self._prefix), declared)
         else:
             queue = self.events.serve(bound.id, declared)
+            self._queues.add(queue)
             if declared.options.get_retained:
                 # Asked for separately, and not waited for: Crossbar.io 26.10 leaves some of these
                 # requests without an answer, though it sends the event.

@@ -17,7 +17,6 @@ from twisted.logger import Logger
 
 from ..threads import ElasticPool
 from .calls import Calls
-from .jobs import EventJob
 
 _log = Logger()
 
@@ -27,6 +26,9 @@ class Drained(Protocol):
 
     calls: Calls
     pool: ElasticPool
+
+    def unfinished_events(self) -> int:
+        """Return how many events are handled, or wait."""
 
     def release_all(self) -> "Deferred[Any]":
         """Unregister and unsubscribe everything; fires with the router's last answer."""
@@ -44,14 +46,14 @@ def drain(server: Drained, grace: float) -> Any:
     pool = server.pool
     left = TimeLimit(pool, grace)
     yield left.until(server.release_all())
-    yield left.until(when(pool, lambda: not pool.under_way))
+    yield left.until(when(pool, lambda: not pool.under_way and not server.unfinished_events()))
     left.stop()
-    events = sum(isinstance(job, EventJob) for job in pool.under_way)
+    events = server.unfinished_events()
     unanswered = server.calls.give_up()
     if unanswered or events:
         _log.error(
             "flask-wamp: after {grace:g} s {calls} calls are answered with an error, and {events} "
-            "handlers of events are left alone: the process stops",
+            "events are not handled to their end: the process stops",
             grace=grace,
             calls=unanswered,
             events=events,
@@ -71,11 +73,6 @@ def when(pool: ElasticPool, condition: Callable[[], bool]) -> "Deferred[None]":
     pool.watchers.append(look)
     look()
     return fired
-
-
-def are_handled(pool: ElasticPool) -> bool:
-    """Tell whether no event is handled, nor waits: one that waits waits for one that is handled."""
-    return not any(isinstance(job, EventJob) for job in pool.under_way)
 
 
 class TimeLimit:

@@ -12,7 +12,7 @@ from ...errors import CANCELED, ApplicationError
 from ..identity import caller_of
 from ..session import Session
 from ..threads import ElasticPool
-from .draining import TimeLimit, are_handled, when
+from .draining import TimeLimit, when
 from .events import Events
 from .handover import ANSWER_LIMIT, HAND_OVER, HANDLE_LIMIT, TAKE_BACK, Desk, Key, keys_in
 
@@ -29,6 +29,9 @@ class Shared(Protocol):
     @property
     def subscriptions(self) -> Sequence[Subscription]:
         """What the application subscribes to."""
+
+    def unfinished_events(self) -> int:
+        """Return how many events are handled, or wait."""
 
     def has(self, declared: Declared) -> bool:
         """Tell whether the router has given it to this process."""
@@ -78,7 +81,7 @@ class Succession:
         self._taking_back = server.pool.reactor.call_later(TAKE_BACK, self._take_back)
         yield DeferredList([server.release(each) for each in server.subscriptions])
         limit = TimeLimit(server.pool, HANDLE_LIMIT)
-        yield limit.until(when(server.pool, lambda: are_handled(server.pool)))
+        yield limit.until(when(server.pool, lambda: not server.unfinished_events()))
         limit.stop()
         if self._asked == request:
             self._asked = None

@@ -143,7 +143,7 @@ def test_drain_answers_the_rest_after_the_grace(
     assert "stops: the call has not run" in errors[waits].args[0]
     assert "stops: the call may run to its end" in errors[runs].args[0]
     (said,) = [text for text in twisted_log if "stops" in text]
-    assert "after 10 s 2 calls are answered with an error, and 1 handlers" in said
+    assert "after 10 s 2 calls are answered with an error, and 1 events are not" in said
     blocked.go_on.set()
     turns.run_until(lambda: not serve.pool.under_way)
     # Nothing more is said to the router, whatever comes of them.
