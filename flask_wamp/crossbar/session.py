@@ -11,7 +11,9 @@ from .._twisted.engine.recursion import restore_recursion_limit
 from .._twisted.notices import Notices
 from .._twisted.reactor_thread import running_reactor
 from .._twisted.session import Session
+from .._twisted.supervise.settings import Settings
 from .._twisted.threads import ReactorQueue
+from ..errors import ConfigError
 from ..state import State, state_of
 from .application import load_application
 
@@ -43,8 +45,13 @@ class AppSession(Session):
         self._state: State | None = None
         self._notices: Notices | None = None
         self._stopping = False
+        self._settings = self._read_settings()
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
+        self._load()
+
+    def _load(self) -> None:
+        """Load the application; the process ends where that cannot be done."""
         try:
             state = state_of(load_application(self._application, factories=self.factories))
         except Exception as error:  # noqa: BLE001
@@ -101,6 +108,13 @@ class AppSession(Session):
         if not self._stopping:
             self.fail(f"the session ended: {details.reason} {details.message or ''}".rstrip())
 
-    def _release(self) -> None:
+    def _read_settings(self) -> Settings:
+        try:
+            return Settings.from_extra(self._extra)
+        except ConfigError as error:
+            self.fail(str(error))
+            return Settings()
+
+    def _release(self) -> Any:
         self._stopping = True
         self._link.release("the node stops")

@@ -45,6 +45,7 @@ class Watched:
 
     :param clock: has ``callLater`` and ``seconds``, as a reactor.
     :param ready: called once, when it serves.
+    :param taken: called when it has everything that it was told to take.
     :param beaten: called with each heartbeat.
     :param over: called once, when it has ended.
     """
@@ -57,6 +58,7 @@ class Watched:
         log: Log,
         *,
         ready: Callable[["Watched"], None],
+        taken: Callable[["Watched"], None],
         beaten: Callable[["Watched"], None],
         over: Callable[["Watched"], None],
     ) -> None:
@@ -77,7 +79,7 @@ class Watched:
         self._limits = limits
         self._clock = clock
         self._log = log
-        self._ready, self._beaten, self._over = ready, beaten, over
+        self._ready, self._taken, self._beaten, self._over = ready, taken, beaten, over
         self._silence: Any = None
         self._killing: Any = None
 
@@ -139,6 +141,8 @@ class Watched:
             self.beat = {"subscribes": report.get("subscribes") is True, **self.beat}
             self._listen()
             self._ready(self)
+        elif kind == "taken":
+            self._taken(self)
         elif kind == "failed":
             self.reason = str(report.get("why", ""))[:2000]
         elif kind == "drained" and report.get("unfinished"):
