@@ -38,7 +38,7 @@ class Ended(BaseException):
 @process_options
 @pass_script_info
 def serve(
-    info: ScriptInfo, url: str | None, realm: str | None, timeout: float, **options: Any
+    info: ScriptInfo, /, url: str | None, realm: str | None, timeout: float, **options: Any
 ) -> None:
     """Serve the procedures and subscriptions of the application from this process, or others.
 

@@ -83,10 +83,11 @@ class Program:
             signal.signal(number, signal.SIG_DFL)
         self._reactor.callFromThread(self._reactor.stop)
 
-    @inlineCallbacks
-    def _joined(self, session: Session) -> Any:
+    def _joined(self, session: Session) -> None:
         self._session = session
-        yield self._service.attach(session)
+        self._service.attach(session).addCallback(self._start)
+
+    def _start(self, _attached: None) -> None:
         if not self._has_begun:
             self._has_begun = True
             self._service.start()

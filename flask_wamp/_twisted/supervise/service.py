@@ -93,7 +93,8 @@ class Service:
             self._supervisor.hang_up()
         elif with_node:
             # What they have accepted is answered when the router goes, and their sessions with it.
-            session.on("leave", lambda *_details: self._supervisor.hang_up())
+            observed: Any = session
+            observed.on("leave", lambda *_details: self._supervisor.hang_up())
         yield gone
         self._forker.close()
 
