@@ -11,6 +11,7 @@ from .check import check
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
+from .reload import reload
 from .rights import rights
 from .routes import routes
 from .run import run
@@ -49,5 +50,19 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-for command in (call, check, init, publish, rights, routes, run, serve, sessions, shell, subscribe):
+commands = (
+    call,
+    check,
+    init,
+    publish,
+    reload,
+    rights,
+    routes,
+    run,
+    serve,
+    sessions,
+    shell,
+    subscribe,
+)
+for command in commands:
     wamp.add_command(command)
