@@ -6,8 +6,10 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from .._twisted.serve.binding import bind
 from .._twisted.serve.gates import Limits
+from .._twisted.serve.leaving import finish
 from .._twisted.threads import ElasticPool
 from .session import AppSession
+from .watchdog import watchdog_of
 
 
 class ViewsSession(AppSession):
@@ -35,4 +37,9 @@ class ViewsSession(AppSession):
             count=len(state.registry.procedures),
             application=self._application,
         )
+        watchdog_of(self._reactor).started(self._settings.watchdog)
         self.tell_joined()
+
+    def _finish(self) -> Any:
+        super()._finish()
+        return finish(self, self._reactor, self._settings.grace)
