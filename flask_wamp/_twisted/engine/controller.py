@@ -10,7 +10,7 @@ Crossbar.io 26.10.1:
 - ``crossbar/node/node.py`` tells systemd that the node is ready once its workers have started, whether
   or not they serve anything.
 
-Each can go once Crossbar.io does it otherwise; ``tests/existing/test_running_node.py`` reads the first
+Each can go once Crossbar.io does it otherwise; ``tests/node/test_running_node.py`` reads the first
 lines of a node, and ends one in each of these ways.
 """
 
