@@ -9,10 +9,12 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from .._twisted.serve.binding import bind
 from .._twisted.serve.gates import Limits
+from .._twisted.serve.leaving import finish
 from .._twisted.supervise.service import Service
 from .._twisted.supervise.settings import ChildSettings
 from .._twisted.threads import ElasticPool
 from .session import AppSession
+from .watchdog import watchdog_of
 
 
 class ViewsSession(AppSession):
@@ -56,6 +58,7 @@ class ViewsSession(AppSession):
             count=len(state.registry.procedures),
             application=self._application,
         )
+        watchdog_of(self._reactor).started(self._settings.watchdog)
         self.tell_joined()
 
     def _load(self) -> None:
@@ -100,11 +103,15 @@ class ViewsSession(AppSession):
         path = Path.cwd() / os.fsdecode(peer) if peer else None
         return f"unix:{path}" if path else None
 
+    def _finish(self) -> Any:
+        super()._finish()
+        if self._settings.processes:
+            return self._service and self._service.finish(self)
+        return finish(self, self._reactor, self._settings.grace)
+
     def _release(self) -> Any:
         super()._release()
-        if self._service is None:
-            return None
-        return self._service.finish(self if self.is_attached() else None)
+        return self._service and self._service.close()
 
 
 def _worker_id() -> str:

@@ -111,8 +111,9 @@ class Program:
 
     @inlineCallbacks
     def _finish(self) -> Any:
-        session = self._session
-        yield self._service.finish(session if session and session.is_attached() else None)
+        if self._session is not None and not self._failure:
+            yield self._service.finish(self._session)
+        yield self._service.close()
         closed: Deferred[None] = Deferred()
         self._connector.close(lambda: closed.callback(None))
         yield closed

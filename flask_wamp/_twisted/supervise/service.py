@@ -9,12 +9,15 @@ from typing import Any
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 
-from ..serve.leaving import node_stops
+from ..serve.leaving import AFTER_THE_ROUTER, node_stops, until_left
 from ..session import Session
 from .forking import Forker
 from .procedures import Procedures
 from .settings import ChildSettings, Settings
 from .supervisor import Supervisor
+
+#: Seconds that a process has to end in, which has nobody to listen to any more.
+KILL_AFTER = 0.5
 
 _reloads: list[Callable[[], Any]] = []
 
@@ -82,21 +85,28 @@ class Service:
         return reloaded
 
     @inlineCallbacks
-    def finish(self, session: Session | None) -> Any:
+    def finish(self, session: Session) -> Any:
         """End the processes: with the node when that has gone, else as soon as they have finished.
 
         :returns: a Deferred that fires when none is left.
         """
-        with_node = session is None or (yield node_stops(session, self._reactor))
+        with_node = yield node_stops(session, self._reactor)
         gone = self._supervisor.stop(drain=not with_node)
-        if session is None:
+        if with_node:
+            # What they have accepted is answered when the router lets this session go.
+            seconds = self._settings.grace + AFTER_THE_ROUTER
+            yield until_left(session, self._reactor, seconds)
             self._supervisor.hang_up()
-        elif with_node:
-            # What they have accepted is answered when the router goes, and their sessions with it.
-            observed: Any = session
-            observed.on("leave", lambda *_details: self._supervisor.hang_up())
         yield gone
         self._forker.close()
+
+    def close(self) -> "Deferred[None]":
+        """End what is left of the processes, at once; a Deferred that fires when none is left."""
+        self._forker.close()
+        gone = self._supervisor.stop(drain=False)
+        self._supervisor.hang_up()
+        self._reactor.callLater(KILL_AFTER, self._supervisor.kill)
+        return gone
 
     def _settings_of(self, slot: int, generation: int, force: bool) -> ChildSettings:
         return replace(self._child, slot=slot, generation=generation, force=force)
