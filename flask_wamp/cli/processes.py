@@ -48,7 +48,9 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
     :raises click.UsageError: one of them cannot be, or is of no use without processes.
     """
-    given = {key: value for key, value in options.items() if value not in (None, False)}
+    given = {key: value for key, value in options.items() if value is not None}
+    if not given["preload"]:
+        del given["preload"]
     for key, text in wrong_in(given):
         raise click.UsageError(f"--{key.replace('_', '-')} {text}")
     others = [key for key in given if key != "processes"]
