@@ -59,9 +59,9 @@ def pids(peer: Peer, name: str = NAME) -> set[int]:
     return {slot["pid"] for slot in status(peer, name)["slots"]}
 
 
-def restarts(peer: Peer) -> int:
+def restarts(peer: Peer, name: str = NAME) -> int:
     """Return how often a process was started again."""
-    return sum(slot["restarts"] for slot in status(peer)["slots"])
+    return sum(slot["restarts"] for slot in status(peer, name)["slots"])
 
 
 @contextmanager
