@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from .check import check
+from .deploy import deploy
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
@@ -49,5 +50,18 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-for command in (call, check, init, publish, rights, routes, run, serve, sessions, shell, subscribe):
+for command in (
+    call,
+    check,
+    deploy,
+    init,
+    publish,
+    rights,
+    routes,
+    run,
+    serve,
+    sessions,
+    shell,
+    subscribe,
+):
     wamp.add_command(command)

@@ -13,9 +13,9 @@ from .._twisted.reactor_thread import running_reactor
 from .._twisted.session import Session
 from .._twisted.supervise.settings import Settings
 from .._twisted.threads import ReactorQueue
+from ..application import load_application
 from ..errors import ConfigError
 from ..state import State, state_of
-from .application import load_application
 from .stopping import LAST_RESORT, ending_of
 from .watchdog import end_within, watchdog_of
 
