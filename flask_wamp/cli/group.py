@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from .check import check
+from .deploy import deploy
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
@@ -50,9 +51,10 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-commands = (
+for command in (
     call,
     check,
+    deploy,
     init,
     publish,
     reload,
@@ -63,6 +65,5 @@ commands = (
     sessions,
     shell,
     subscribe,
-)
-for command in commands:
+):
     wamp.add_command(command)

@@ -42,7 +42,7 @@ def test_processes_end_with_their_supervisor(peers_node: CrossbarNode) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--processes", "65"], ["--grace", "3"], ["--processes", "1", "--view-limit", "0"]]
+    "options", [["--processes", "65"], ["--processes", "1", "--view-limit", "0"]]
 )
 def test_options_that_cannot_be_are_refused(options: list[str]) -> None:
     with python("-m", "flask", "--app", f"{APPS}.perils", "wamp", "serve", *options) as program:
