@@ -8,9 +8,11 @@ import click
 from flask.cli import AppGroup
 
 from .check import check
+from .deploy import deploy
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
+from .reload import reload
 from .rights import rights
 from .routes import routes
 from .run import run
@@ -49,5 +51,19 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-for command in (call, check, init, publish, rights, routes, run, serve, sessions, shell, subscribe):
+for command in (
+    call,
+    check,
+    deploy,
+    init,
+    publish,
+    reload,
+    rights,
+    routes,
+    run,
+    serve,
+    sessions,
+    shell,
+    subscribe,
+):
     wamp.add_command(command)
