@@ -22,6 +22,8 @@ wamp.procedure("com.example.summary.poll", allow="everyone")
 
 #: Key in `app.extensions`: the summary service has answered since the process started.
 SUMMARY_SEEN = "flask_app.summary_seen"
+#: Seconds that a page waits for what it can do without: the summary, and the router.
+PATIENCE = 2.0
 
 
 @bp.get("/")
@@ -105,7 +107,9 @@ def summary(poll_id: int) -> ResponseReturnValue:
 
 def ask_summary(poll_id: int) -> dict[str, Any]:
     """Ask the summary service, a program of its own, about a poll."""
-    reply: dict[str, Any] = g.wampy.call("com.example.summary.poll", poll_id)
+    reply: dict[str, Any] = g.wampy.with_options(timeout=PATIENCE).call(
+        "com.example.summary.poll", poll_id
+    )
     current_app.extensions[SUMMARY_SEEN] = True
     return reply
 
@@ -125,7 +129,7 @@ def publish(topic: str, **details: Any) -> None:
     soon as they are connected.
     """
     try:
-        g.wampy.publish(topic, **details)
+        g.wampy.with_options(timeout=PATIENCE).publish(topic, **details)
     except WAMPError as error:
         current_app.logger.warning("Nothing published to %s: %s", topic, error)
 

@@ -14,6 +14,8 @@ from .uris import invalid_uri
 MAX_THREADS = 1000
 #: The longest timeout, in seconds.
 MAX_TIMEOUT = 86_400
+#: Seconds after which a silent router is asked for a sign of life.
+DEFAULT_PING = 10.0
 #: How messages are written; a WebSocket offers all of them, in this order, where none is named.
 SERIALIZERS = ("cbor", "msgpack", "json")
 
@@ -33,6 +35,8 @@ class WampConfig:
         ``WAMP_TLS_KEY``).
     :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
         ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
+    :ivar ping: seconds without a sign of life of the router after which one is asked for, 0 for never
+        (``WAMP_PING``).
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     :ivar trust_request_id: whoever sends a request may give it its correlation id
         (``WAMP_TRUST_REQUEST_ID``).
@@ -54,6 +58,7 @@ class WampConfig:
     trust_request_id: bool = False
     outbox_poll: float = 0.5
     outbox_awaits: frozenset[str] = frozenset()
+    ping: float = DEFAULT_PING
 
     @property
     def urls(self) -> str:
@@ -93,6 +98,7 @@ class WampConfig:
             trust_request_id=_flag("WAMP_TRUST_REQUEST_ID", config.get("WAMP_TRUST_REQUEST_ID")),
             outbox_poll=_timeout("WAMP_OUTBOX_POLL", config.get("WAMP_OUTBOX_POLL"), 0.5),
             outbox_awaits=_topics("WAMP_OUTBOX_AWAITS", config.get("WAMP_OUTBOX_AWAITS")),
+            ping=_ping("WAMP_PING", config.get("WAMP_PING")),
         )
 
 
@@ -173,6 +179,17 @@ def _timeout(key: str, value: Any, default: float = 10.0) -> float:
         return check_timeout(value)
     except ValueError as error:
         raise invalid_config(key, value, str(error)) from None
+
+
+def _ping(key: str, value: Any) -> float:
+    if value is None:
+        return DEFAULT_PING
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    try:
+        return check_timeout(value)
+    except ValueError as error:
+        raise invalid_config(key, value, f"{error}, or 0 to ask for no sign of life") from None
 
 
 def _threads(key: str, value: Any) -> int:

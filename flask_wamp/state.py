@@ -15,6 +15,7 @@ from .config import WampConfig
 from .declare.registry import Registry
 from .durable.outbox import Outbox
 from .errors import SetupError
+from .health import Health
 from .login.callers import Callers
 from .serve.dispatcher import Dispatcher
 
@@ -99,6 +100,7 @@ class State:
         self.outbox = Outbox(self)
         self.callers = Callers(self._ask_if_linked)
         self.dispatcher = Dispatcher(app, registry, self.callers)
+        self.health = Health()
         self._make_link = make_link
 
     def link(self) -> Link:

@@ -38,7 +38,10 @@ OWN_NODES = (
     "tests/node/test_lifecycle.py",
     "tests/node/test_logging_in.py",
     "tests/node/test_production.py",
+    "tests/node/test_running_node.py",
     "tests/node/test_starting.py",
+    "tests/node/test_stopping.py",
+    "tests/node/test_supervised_node.py",
     "tests/node/test_traces.py",
 )
 #: There are two of ``peers_node``, since one would be the longest wait of all: the second's files

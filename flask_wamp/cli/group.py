@@ -8,10 +8,12 @@ import click
 from flask.cli import AppGroup
 
 from .check import check
+from .deploy import deploy
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
 from .outbox import outbox
+from .reload import reload
 from .rights import rights
 from .routes import routes
 from .run import run
@@ -51,6 +53,7 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
 
 
 for command in (
-    call, check, init, outbox, publish, rights, routes, run, serve, sessions, shell, subscribe,
+    call, check, deploy, init, outbox, publish, reload, rights, routes, run, serve, sessions, shell,
+    subscribe,
 ):  # fmt: skip
     wamp.add_command(command)

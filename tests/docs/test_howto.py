@@ -89,10 +89,12 @@ def test_every_block_is_run_by_a_test_here() -> None:
         ("python", "shop/orders.py"),
         ("python", "shop/overview.py"),
         ("python", "shop/quotes.py"),
+        ("python", "shop/reservations.py"),
         ("python", "shop/receipts.py"),
         ("python", "shop/report.py"),
         ("python", "shop/sales.py"),
         ("python", "shop/search.py"),
+        ("python", "shop/slow.py"),
         ("python", "shop/stock.py"),
         ("python", "shop/vouchers.py"),
         ("python", "shop/watch.py"),
@@ -297,6 +299,26 @@ def test_quote_with_a_timeout(node: CrossbarNode) -> None:
     answer = http(node.url + "quotes/gold")
     assert (answer.status, answer.json["price"]) == (503, None)
     assert time.monotonic() - begun < 2
+
+
+def test_call_that_may_be_made_twice(node: CrossbarNode) -> None:
+    """What it does where there is no answer is tested in memory, ``test_reservations.py``."""
+    for _ in range(2):
+        assert http(node.url + "reservations/7/tea", {}).json == {"reserved": "tea"}
+    assert http(node.url + "reservations/7/milk", {}).json == {"reserved": "tea"}
+
+
+def test_events_that_are_too_many(node: CrossbarNode, peer: Peer) -> None:
+    start = len(node.log)
+    peer.publish_all("com.shop.stocktaking", list(range(500)))
+    peer.publish_all("com.shop.temperature", list(range(20)))
+
+    def counted() -> list[int]:
+        return [int(n) for n in re.findall(r"counted: (\d+)", node.log[start:])]
+
+    wait_until(lambda: len(counted()) == 500, "all are counted")
+    assert counted() == list(range(500))
+    node.wait_for_log("it is 19 degrees", timeout=LIMIT)
 
 
 def test_stream(node: CrossbarNode, logged: Callable[[str], None]) -> None:

@@ -44,6 +44,12 @@ class Relay:
         servers, self._servers = self._servers, []
         on_reactor(lambda: [server.transport.abortConnection() for server in servers])
 
+    def swallow(self) -> None:
+        """Bring nothing more over the connections that there are, which stay open."""
+        for server in self._servers:
+            for end in (server.transport, server.peer.transport):
+                on_reactor(end.pauseProducing)
+
     def close(self) -> None:
         """Let nobody connect, and end the connections that there are."""
         if self._port is not None:

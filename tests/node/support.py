@@ -58,6 +58,8 @@ APPS = "tests.node.apps"
 MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: Seconds that anything in these tests may take at most, but for the start of a node.
 LIMIT = 20.0
+#: Nodes that are stopped while something runs that never ends wait for it no longer than this.
+SHORT = {"grace": 1.0}
 
 SERIALIZERS: Mapping[str, Callable[[], Any]] = {
     "json": JsonSerializer,
@@ -141,6 +143,7 @@ def node_config(
         paths["ws"]["auth"] = _way_in("anonymous")["auth"]
     else:
         router["components"][0]["classname"] = web
+        router["components"][0]["extra"] = dict(SHORT)
         paths["/"]["module"] = wsgi
     roles = router["realms"][0]["roles"]
     if not governed:
@@ -150,9 +153,10 @@ def node_config(
     # The rights that the README's node gives to browsers: those to one namespace.
     paths["narrow"] = _way_in("narrow")
     roles.append({"name": "narrow", "permissions": [NARROW]})
-    template = container["components"][0]
+    # Without a supervisor: who serves is in the container.
+    template = {k: value for k, value in container["components"][0].items() if k != "extra"}
     container["components"] = [
-        {**template, "id": f"views{number}", "classname": classname}
+        {**template, "id": f"views{number}", "classname": classname, "extra": dict(SHORT)}
         for number, classname in enumerate(views)
     ]
     config["workers"] = [router, container] if views else [router]

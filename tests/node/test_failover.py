@@ -8,7 +8,9 @@ import pytest
 from flask import Flask, g
 
 from flask_wamp import NotConnected, connect
+from flask_wamp.connecting import open_link
 from flask_wamp.node import CrossbarNode
+from flask_wamp.state import state_of
 
 from .relays import Relay
 from .support import LIMIT, MakeApp, Peer, discard, node_config, start_all, wait_until
@@ -60,8 +62,11 @@ def test_failover_first_router_is_not_there(make_app: MakeApp, relays: list[Rela
 def test_failover_none_is_there_and_each_is_named(make_app: MakeApp, relays: list[Relay]) -> None:
     app, wamp = make_app(WAMP_URL=urls(relays))
     each = r"; ".join(rf"rs://127\.0\.0\.1:{relay.port}: .*refused" for relay in relays)
-    with app.app_context(), pytest.raises(NotConnected, match=f"^not connected to {each}"):
-        g.wampy.call("com.test.add", 1, 2)
+    with pytest.raises(NotConnected, match=rf"^not connected to {each}; it was not sent"):
+        open_link(state_of(app), LIMIT)
+    late = rf"within 0\.2 s: not connected to {each}; it was not sent"
+    with app.app_context(), pytest.raises(NotConnected, match=late):
+        g.wampy.with_options(timeout=0.2).call("com.test.add", 1, 2)
     with pytest.raises(NotConnected, match=rf"within 0\.2 s: not connected to {each}"):
         wamp.start(app, timeout=0.2)
 

@@ -79,7 +79,7 @@ def test_serve_that_is_refused_names_who_has_the_procedure(
 ) -> None:
     with serve(project, "--url", peers_node.backend_url) as first:
         first.wait_for("shop serves")
-        with serve(project, "--url", peers_node.backend_url) as second:
+        with serve(project, "--url", peers_node.backend_url, "--patience", "0.3") as second:
             assert second.wait() == 1
             assert second.output.startswith("Error: cannot serve shop: the router refused ")
             assert "com.command.price" in second.output

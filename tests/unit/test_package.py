@@ -35,6 +35,7 @@ EXPORTED = {
     "Stream",
     "StreamOverflow",
     "TooManyCalls",
+    "Unanswered",
     "WAMP",
     "WAMPError",
     "call_finished",

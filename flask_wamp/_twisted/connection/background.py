@@ -14,14 +14,17 @@ from ...state import State
 from ..call.link import SessionLink
 from ..notices import Notices
 from ..reactor_thread import running_reactor
-from ..replies import Reply
+from ..replies import NOT_SENT, Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
-from ..serve.sharing import share, subscriber_uri
+from ..serve.sharing import WORKER, Standing, share, subscriber_uri
 from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
 from .ending import end_by_itself, end_with_process, ends_with_process
+from .lobby import Lobby
+from .outage import Outage
+from .starters import Starters
 
 log = logging.getLogger("flask_wamp")
 
@@ -32,24 +35,33 @@ CLOSE_TIMEOUT = 5.0
 class BackgroundLink(SessionLink):
     """A link that connects by itself, in the background, and again after every loss.
 
-    What is sent while an attempt is under way waits for its outcome. While the router is away,
-    everything fails at once with the reason of the last attempt.
+    What is sent while the router is away waits for a session, as long as it has time: see
+    :class:`~flask_wamp._twisted.connection.lobby.Lobby`. Where a router has refused the login,
+    everything fails at once with its reason, but for what comes during an attempt.
 
     :param serving: :meth:`serve` follows, so a session is of use once everything is registered.
+    :param patience: seconds that :meth:`serve` asks again for what somebody else has registered.
     """
 
-    def __init__(self, state: State, *, serving: bool = False) -> None:
+    def __init__(self, state: State, *, serving: bool = False, patience: float = 0.0) -> None:
         self._reactor = running_reactor()
         super().__init__(ReactorQueue(self._reactor.callFromThread, self._reactor.callLater))
         self._state = state
         self._notices = Notices(state)
-        self._lobby: list[Callable[[], None]] | None = []
+        self._lobby = Lobby()
+        self._outage = Outage(self._reactor.seconds)
+        #: Sessions that this link has had; one less is how often it has connected again.
+        self.sessions = 0
         self._pool: ElasticPool | None = None
         self._limits = Limits()
         self._serving = serving
+        self._patience = patience
+        self._standing = WORKER
         self._election: str | None = None
         self._registered_once = False
-        self._starting: list[Future[None]] = []
+        #: What the log has said of a router that refuses to register.
+        self._refusal = ""
+        self._starters = Starters()
         self._connector = Connector(
             self._reactor,
             state.config,
@@ -68,7 +80,9 @@ class BackgroundLink(SessionLink):
         :param timeout: seconds to connect in.
         :raises NotConnected: the routers cannot be reached, or have refused.
         """
-        self._wait(lambda _session, reply: reply.succeed(None), timeout, "connecting")
+        self._wait(
+            lambda _session, reply: reply.succeed(None), timeout, "connecting", patient=False
+        )
 
     def serve(self, timeout: float) -> None:
         """Serve the application's procedures and subscriptions, from now on and after each loss.
@@ -83,17 +97,20 @@ class BackgroundLink(SessionLink):
             served.result(timeout)
         except TimeoutError:
             self._queue.put(lambda: self._give_up_serving(served))
-            raise self._not_connected_within(timeout) from None
+            raise NotConnected(self._not_connected_within(timeout), may_have_run=False) from None
 
-    def share(self) -> "Future[None]":
+    def share(self, standing: Standing = WORKER, service: str | None = None) -> "Future[None]":
         """Serve beside other processes that serve the same; from now on and after each loss.
 
         Does not wait. Calls and publishes pass meanwhile, whatever the router refuses.
 
-        :returns: has a result when the router has answered everything once.
+        :param service: what these have in common; see :func:`subscriber_uri`.
+        :returns: has a result when the router has answered everything once, and fails with
+            :class:`RegistrationFailed` where *standing* says so.
         """
         shared: Future[None] = Future()
-        self._queue.put(lambda: self._begin_sharing(shared))
+        self._standing = standing
+        self._queue.put(lambda: self._begin_sharing(shared, service))
         return shared
 
     def add(self, declared: Procedure | Subscription, timeout: float) -> None:
@@ -115,6 +132,7 @@ class BackgroundLink(SessionLink):
         def close() -> None:
             with contextlib.suppress(ValueError):  # the reactor has come to it already
                 self._reactor.removeSystemEventTrigger(self._trigger)
+            self._lobby.leave()
             self._connector.close(closed.set)
 
         self._queue.put(close)
@@ -140,21 +158,25 @@ class BackgroundLink(SessionLink):
         """Wait until the application knows that the session has ended."""
         self._notices.wait(timeout)
 
+    def late(self, text: str, timeout: float, *, sent: bool) -> WAMPError:
+        """Return what is raised where *timeout* seconds were not enough."""
+        if sent or self._session is not None:
+            return super().late(text, timeout, sent=sent)
+        text = f"{self._not_connected_within(timeout)}; {NOT_SENT}"
+        return NotConnected(text, may_have_run=False)
+
     def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
-        if self._session is None and self._lobby is not None:
-            self._lobby.append(lambda: self._begin(send, reply))
+        if self._session is None and not self._ends:
+            self._lobby.enter(reply, send, self._absent)
         else:
             super()._begin(send, reply)
 
-    def _late(self, what: str, timeout: float) -> WAMPError:
-        if self._session is not None:
-            return super()._late(what, timeout)
-        return self._not_connected_within(timeout)
+    def _forget(self, reply: Reply, cancel_mode: str | None) -> None:
+        self._lobby.forget(reply)
+        super()._forget(reply, cancel_mode)
 
-    def _not_connected_within(self, timeout: float) -> NotConnected:
-        return NotConnected(
-            f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
-        )
+    def _not_connected_within(self, timeout: float) -> str:
+        return f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
 
     def _begin_connecting(self) -> None:
         self._reactor_thread = threading.get_ident()
@@ -164,8 +186,7 @@ class BackgroundLink(SessionLink):
         self._connector.connect()
 
     def _on_connecting(self) -> None:
-        if self._lobby is None:
-            self._lobby = []
+        self._lobby.is_connecting = True
 
     def _on_joined(self, session: Session) -> None:
         if self._election:
@@ -178,29 +199,28 @@ class BackgroundLink(SessionLink):
             self._open(session)
 
     def _on_lost(self, lost: Sequence[Lost]) -> None:
-        last = lost[-1]
-        if self._session is not None and self._closed is None:
-            log.warning("the connection to %s was lost: %s", *last)
-        self._notices.left(last.reason)
+        if self._closed is None:
+            self._outage.goes_on(lost)
+        self._notices.left(lost[-1].reason)
         self.detach(f"not connected to {'; '.join(map(str, lost))}")
-        self._leave_lobby()
+        self._lobby.failed(self._absent, is_refused=self._connector.is_refused)
 
     def _open(self, session: Session) -> None:
         self.attach(session)
-        log.info("connected to %s", self._connector.url)
+        self.sessions += 1
+        self._outage.over(self._connector.url)
         self._notices.joined(session, self._state.config.realm)
         self._leave_lobby()
 
     def _leave_lobby(self) -> None:
-        lobby, self._lobby = self._lobby or [], None
-        for begin in lobby:
-            begin()
+        for reply, send in self._lobby.leave():
+            self._begin(send, reply)
 
     def _begin_serving(self, served: "Future[None]") -> None:
         if self._registered_once and self._session is not None:
             served.set_result(None)
             return
-        self._starting.append(served)
+        self._starters.add(served)
         if not self._serving:
             self._serving = True
             if self._session is not None:
@@ -208,34 +228,36 @@ class BackgroundLink(SessionLink):
 
     def _give_up_serving(self, served: "Future[None]") -> None:
         """Nobody waits for *served* any more; what was registered before is so again."""
-        if served in self._starting:
-            self._starting.remove(served)
-        if not self._starting:
+        self._starters.give_up(served)
+        if not self._starters:
             self._serving = self._registered_once
 
     def _bind(self, session: Session) -> None:
         def bound(_server: Any) -> None:
             self._registered_once = True
+            self._refusal = ""
             self._open(session)
-            for served in self._starters():
-                served.set_result(None)
+            self._starters.succeed()
 
         def refused(failure: Any) -> None:
             error = failure.value
             if not isinstance(error, RegistrationFailed) or not session.is_attached():
-                error = NotConnected(f"the session ended while registering: {error}")
+                error = NotConnected(
+                    f"the session ended while registering: {error}", may_have_run=False
+                )
             if self._registered_once:
                 # Refused after a loss: another process may have the procedures for a moment.
-                # The session is dropped, and the next one tries again.
-                log.error("%s", error)
+                # The session is dropped, and the next one tries again, every few seconds.
+                if str(error) != self._refusal:
+                    self._refusal = str(error)
+                    log.error("%s", error)
             else:
                 self._serving = False
-            for served in self._starters():
-                served.set_exception(error)
+            self._starters.fail(error)
             self._connector.drop(str(error))
 
         pool = self._running_pool()
-        bind(session, self._state, pool, self._limits).addCallbacks(bound, refused)
+        bind(session, self._state, pool, self._limits, self._patience).addCallbacks(bound, refused)
 
     def _running_pool(self) -> ElasticPool:
         if self._pool is None:
@@ -243,13 +265,13 @@ class BackgroundLink(SessionLink):
             self._pool.start()
         return self._pool
 
-    def _begin_sharing(self, shared: "Future[None]") -> None:
+    def _begin_sharing(self, shared: "Future[None]", service: str | None) -> None:
         if self._registered_once and self._session is not None:
             shared.set_result(None)
             return
-        self._starting.append(shared)
+        self._starters.add(shared)
         if self._election is None:
-            self._election = subscriber_uri(self._state)
+            self._election = subscriber_uri(self._state, service)
             if self._session is not None:
                 self._share(self._session, self._election)
 
@@ -258,16 +280,18 @@ class BackgroundLink(SessionLink):
             if self._session is session:
                 self._registered_once = True
                 self._open(session)
-                for shared in self._starters():
-                    shared.set_result(None)
+                self._starters.succeed()
 
-        pool = self._running_pool()
-        share(session, self._state, pool, self._limits, election).addCallback(answered)
+        def refused(failure: Any) -> None:
+            # The next session is asked, where this one has ended meanwhile or has served before.
+            if self._session is session and session.is_attached():
+                log.error("%s", failure.value)
+                self._starters.fail(failure.value)
+                self._connector.drop(str(failure.value))
 
-    def _starters(self) -> "list[Future[None]]":
-        """Return who waits for the outcome of serving; they wait no longer."""
-        starters, self._starting = self._starting, []
-        return starters
+        share(
+            session, self._state, self._running_pool(), self._limits, election, self._standing
+        ).addCallbacks(answered, refused)
 
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:

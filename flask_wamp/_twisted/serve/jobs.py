@@ -1,5 +1,6 @@
 """Calls and events on their way through the pool: what runs on its threads."""
 
+import time
 from typing import Any, Protocol
 
 from autobahn.wamp import message
@@ -59,7 +60,7 @@ class CallJob:
     """One invocation on its way through the pool."""
 
     __slots__ = (
-        "args", "error", "gate", "invocation", "kwargs", "limit", "owner", "procedure", "request",
+        "args", "began", "error", "gate", "invocation", "kwargs", "limit", "owner", "procedure", "request",
         "streams_of", "taken", "token", "value",
     )  # fmt: skip
 
@@ -91,6 +92,7 @@ class CallJob:
         self.taken: Window | None = None
         self.value: Any = None
         self.error: ApplicationError | None = None
+        self.began: float | None = None
 
     @property
     def canceled(self) -> bool:
@@ -149,7 +151,10 @@ class Sender:
             self._streams = True
             job.taken = self._window
             self._post(lambda: job.owner.stream(job))
+        # Who waits for his caller is not stuck, nor is who has sent something lately.
+        job.began = None
         self._window.take(weight(value))
+        job.began = time.monotonic()
         if job.canceled:
             raise CallerGone
         self._post(lambda: job.owner.send_part(job, value))
@@ -158,7 +163,7 @@ class Sender:
 class EventJob:
     """One event on its way through the pool."""
 
-    __slots__ = ("_args", "_event", "_kwargs", "_queue")
+    __slots__ = ("_args", "_event", "_kwargs", "_queue", "began")
 
     _log = Logger()
 
@@ -169,6 +174,7 @@ class EventJob:
         self._event = event
         self._args = args
         self._kwargs = kwargs
+        self.began: float | None = None
 
     def run(self) -> None:
         """Handle the event; on a thread of the pool."""

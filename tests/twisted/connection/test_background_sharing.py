@@ -1,11 +1,16 @@
 """The process's own connection where other processes serve the same application."""
 
+from concurrent.futures import Future
+
 import pytest
 from autobahn.wamp import message
 from flask import g
 
-from flask_wamp import NotConnected, SetupError
+from flask_wamp import NotConnected, RegistrationFailed, SetupError
 from flask_wamp._twisted.call.link import SessionLink
+from flask_wamp._twisted.connection.background import BackgroundLink
+from flask_wamp._twisted.serve.binding import PATIENCE
+from flask_wamp._twisted.serve.sharing import Standing
 from flask_wamp.servers import serving
 from flask_wamp.state import state_of
 
@@ -111,3 +116,39 @@ def test_background_shares_nothing_where_a_component_has_the_session(
         start(process)
     slot.attach(None)
     assert process.attempts == 0
+
+
+#: A process that somebody watches, and that has everything alone.
+WATCHED = Standing(shared=False, patience=PATIENCE)
+
+
+def share(process: Process) -> "Future[None]":
+    """Do what a serving process does."""
+    state = state_of(process.app)
+    link = state.slot.get(lambda: BackgroundLink(state))
+    assert isinstance(link, BackgroundLink)
+    return link.share(WATCHED, "the shop")
+
+
+def test_background_serves_with_the_next_session_where_one_ends_at_the_beginning(
+    process: Process,
+) -> None:
+    """A router that goes meanwhile has refused nothing."""
+    process.wamp.callee("com.example.x")(lambda: "x")
+    started = share(process)
+    process.connect()
+    process.next_message(message.Register)
+    process.lose()
+    process.connect_again(2)
+    assert not started.done()
+    process.register()
+    assert process.outcome(started) is None
+
+
+def test_background_that_is_watched_fails_where_it_is_refused(process: Process) -> None:
+    process.wamp.callee("com.example.x")(lambda: "x")
+    started = share(process)
+    process.connect()
+    assert refuse(process).invoke == "single"
+    with pytest.raises(RegistrationFailed, match=r"com\.example\.x"):
+        process.outcome(started)
