@@ -9,12 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import psutil
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
 
-from .support import APPS, LIMIT, Peer, connected, discard, http, node_config, wait_until
+from .programs import python
+from .support import APPS, LIMIT, ROOT, Peer, connected, discard, http, node_config, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -131,3 +133,40 @@ def test_stop_under_load_loses_no_accepted_call(
     assert answers.pop(UNAVAILABLE, 0) == 4, (answers, node.log[-3000:])
     assert all("Connection refused" in each or "page 503" in each for each in answers), answers
     assert "Traceback" not in node.log, node.log[-3000:]
+
+
+def test_container_that_is_told_alone_finishes_what_it_has(node: CrossbarNode) -> None:
+    """As by ``kill``; the node ends with its worker, as always, and the calls are answered first."""
+    with connected(node.ws_url) as peer:
+        slow = peer.start_call("com.stop.slow", 2.0)
+        (container,) = processes_of(node, "ContainerController")
+        assert peer.call("com.stop.slow", 0.1) == "done"
+        os.kill(container, signal.SIGTERM)
+        assert slow.result(LIMIT) == "done"
+        assert node.wait_for_exit(timeout=2 * LIMIT) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_guest_that_is_told_alone_finishes_what_it_has(
+    node: CrossbarNode, number: signal.Signals
+) -> None:
+    """``flask wamp serve``, of another application; the node goes on."""
+    serve = ("-m", "flask", "--app", f"{APPS}.other:app", "wamp", "serve")
+    with (
+        python(*serve, "--url", node.backend_url, cwd=ROOT) as guest,
+        connected(node.ws_url) as peer,
+    ):
+        guest.wait_for("serves", timeout=3 * LIMIT)
+        held = peer.start_call("com.other.wait", 2.0)
+        assert peer.call("com.other.wait", 0.1) == "waited"
+        guest.process.send_signal(number)
+        assert held.result(LIMIT) == "waited"
+        assert guest.wait() == 0, guest.output
+        assert peer.call("com.stop.slow", 0) == "done"
+
+
+def processes_of(node: CrossbarNode, kind: str) -> list[int]:
+    """Return the node's workers of a kind."""
+    assert node.process is not None
+    children = psutil.Process(node.process.pid).children()
+    return [each.pid for each in children if kind in " ".join(each.cmdline())]
