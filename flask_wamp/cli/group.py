@@ -12,6 +12,7 @@ from .deploy import deploy
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
+from .reload import reload
 from .rights import rights
 from .routes import routes
 from .run import run
@@ -56,6 +57,7 @@ for command in (
     deploy,
     init,
     publish,
+    reload,
     rights,
     routes,
     run,

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import click
 from flask import Flask
@@ -13,6 +14,7 @@ from ..config import WampConfig
 from ..errors import WAMPError
 from ..extension import WAMP
 from ..state import state_of
+from .processes import process_options, settings_from, supervise
 
 
 class Ended(BaseException):
@@ -40,15 +42,26 @@ class Ended(BaseException):
     show_default=True,
     help="Seconds that calls get which run when it is told to end.",
 )
+@process_options
 @pass_script_info
 def serve(
-    info: ScriptInfo, url: str | None, realm: str | None, timeout: float, grace: float
+    info: ScriptInfo,
+    /,
+    url: str | None,
+    realm: str | None,
+    timeout: float,
+    grace: float,
+    **options: Any,
 ) -> None:
-    """Serve the procedures and subscriptions of the application from this process.
+    """Serve the procedures and subscriptions of the application from this process, or others.
 
     The router may be anywhere; after a lost connection all is registered again. SIGTERM and
     Ctrl-C end it, once the calls that run are answered; the second one does at once. This is what a
     guest worker of a node runs.
+
+    With --processes, it serves nothing itself: it starts so many processes, starts them again when
+    they end, and replaces them by new ones, which have the code as it is then, at a SIGHUP or by
+    flask wamp reload.
 
     The exit code is 0 after a signal, and 1 where there is no router within the timeout, or it
     refuses a procedure.
@@ -56,9 +69,13 @@ def serve(
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
+        settings = settings_from({**options, "grace": grace})
         app = info.load_app()
         _use(app, url, realm)
-        _serve(app, timeout, grace)
+        if settings.processes:
+            supervise(info, state_of(app), settings, url, realm, timeout)
+        else:
+            _serve(app, timeout, grace)
     except Ended:
         pass
 

@@ -52,6 +52,10 @@ class AppSession(Session):
         ending_of(self._reactor).first(self._settings.grace, self._finish)
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
+        self._load()
+
+    def _load(self) -> None:
+        """Load the application; the process ends where that cannot be done."""
         try:
             state = state_of(load_application(self._application, factories=self.factories))
         except Exception as error:  # noqa: BLE001

@@ -24,8 +24,11 @@ UNAVAILABLE = "wamp.error.unavailable"
 APPLICATION = f"{APPS}.stopping:app"
 
 
-def stopping_node(grace: float = 20.0) -> CrossbarNode:
-    """Return a node of the application, with two containers that share nothing."""
+def stopping_node(processes: int = 0) -> CrossbarNode:
+    """Return a node of the application that waits long for what it has accepted.
+
+    :param processes: how many serve it, beside the container.
+    """
     config = node_config(
         web="flask_wamp.crossbar.WebSession",
         views=["flask_wamp.crossbar.ViewsSession"],
@@ -33,14 +36,15 @@ def stopping_node(grace: float = 20.0) -> CrossbarNode:
     )
     router, container = config["workers"]
     for component in (*router["components"], *container["components"]):
-        component["extra"] = {"application": APPLICATION, "grace": grace}
+        component["extra"] = {"application": APPLICATION, "grace": 20.0}
+    container["components"][0]["extra"]["processes"] = processes
     return CrossbarNode(config)
 
 
 @pytest.fixture
-def node() -> Iterator[CrossbarNode]:
-    """Run a node that waits long for what it has accepted."""
-    node = stopping_node()
+def node(request: pytest.FixtureRequest) -> Iterator[CrossbarNode]:
+    """Run such a node."""
+    node = stopping_node(getattr(request, "param", 0))
     try:
         yield node.start()
     finally:
@@ -114,6 +118,7 @@ class Load:
         return answer.status == 200
 
 
+@pytest.mark.parametrize("node", [0, 2], indirect=True, ids="{} processes".format)
 @pytest.mark.parametrize("tell", [to_the_controller, to_all])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_under_load_loses_no_accepted_call(

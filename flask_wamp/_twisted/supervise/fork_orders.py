@@ -22,7 +22,7 @@ from .watched import Log
 #: The program of a fork server.
 SERVER = "flask_wamp._twisted.supervise.fork_server"
 #: Seconds that its imports may take, and a fork.
-IMPORT_TIME, FORK_TIME = 20.0, 5.0
+IMPORT_TIME, FORK_TIME = 60.0, 5.0
 
 #: What is to be forked, and whose process it becomes.
 Order = tuple[ChildSettings, ChildProcess]

@@ -98,7 +98,6 @@ def _become_child(message: str, descriptors: list[int], between: int) -> NoRetur
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
     os.closerange(len(descriptors), max(descriptors) + 64)
-    gc.unfreeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = ChildSettings.from_json(message)
     sys.argv[1:] = [settings.to_json()]

@@ -18,6 +18,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
 STEADY = 5.0
 #: Ends of processes that served shortly, until the next one waits.
 FREE_RESTARTS = 3
+#: Seconds that a process gets to take over what another one has.
+TAKE_TIME = 5.0
 #: Seconds beyond the grace of running calls that a process has to end in.
 END_TIME = 3.0
 
@@ -139,6 +141,7 @@ class Slot:
             self._clock,
             self._log,
             ready=self._ready,
+            taken=self._hand_over,
             beaten=lambda watched: self._beaten(self, watched),
             over=self._over,
         )
@@ -166,19 +169,24 @@ class Slot:
 
     def _ready(self, watched: Watched) -> None:
         self._failures = 0
-        if self._replacing is not None and watched is self._replacing[0]:
-            outcome, self._replacing = self._replacing[1], None
-            self._hand_over(watched)
-            outcome.callback("")
+        if self._is_coming(watched):
+            watched.tell("take")
+            self._clock.callLater(TAKE_TIME, self._hand_over, watched)
         self._became_ready(self, watched)
 
+    def _is_coming(self, watched: Watched) -> bool:
+        return self._replacing is not None and watched is self._replacing[0]
+
     def _hand_over(self, new: Watched) -> None:
-        """Let the process that has become ready serve in place of the other one."""
+        """Let the process that has everything serve in place of the other one, once."""
+        if self._replacing is None or not self._is_coming(new):
+            return
+        outcome, self._replacing = self._replacing[1], None
         old, self.current = self.current, new
         if old is not None and not old.has_ended:
             old.is_leaving = True
-            new.tell("take")
             self._drain(old)
+        outcome.callback("")
 
     def _drain(self, watched: Watched) -> None:
         watched.tell("drain")
@@ -190,11 +198,13 @@ class Slot:
         if watched.is_leaving or self._stopped:
             return
         self.last_end = watched.account()
-        if self._replacing is not None and watched is self._replacing[0]:
+        if self._replacing is not None and self._is_coming(watched):
             outcome, self._replacing = self._replacing[1], None
             self._log("error", f"{watched.account()}; the process before it serves on")
             if self.current is None or self.current.has_ended:
                 self._fill_later(0)
+            elif watched.is_ready:
+                self.current.tell("take")  # what that one has taken
             outcome.callback(watched.account())
             return
         delay = self._delay_after(watched)

@@ -112,7 +112,7 @@ class Supervisor:
         """
         self._is_stopping = True
         gone = DeferredList([slot.stop(drain=drain) for slot in self.slots])
-        patience = self._settings.grace + (END_TIME if drain else 0)
+        patience = self._settings.grace + END_TIME
         last = self._clock.callLater(patience, self.hang_up)
         kill = self._clock.callLater(patience + 1.0, self.kill)
 

@@ -45,6 +45,7 @@ class Watched:
 
     :param clock: has ``callLater`` and ``seconds``, as a reactor.
     :param ready: called once, when it serves.
+    :param taken: called when it has everything that it was told to take.
     :param beaten: called with each heartbeat.
     :param over: called once, when it has ended.
     """
@@ -57,6 +58,7 @@ class Watched:
         log: Log,
         *,
         ready: Callable[["Watched"], None],
+        taken: Callable[["Watched"], None],
         beaten: Callable[["Watched"], None],
         over: Callable[["Watched"], None],
     ) -> None:
@@ -77,7 +79,8 @@ class Watched:
         self._limits = limits
         self._clock = clock
         self._log = log
-        self._ready, self._beaten, self._over = ready, beaten, over
+        self._ready, self._taken, self._beaten, self._over = ready, taken, beaten, over
+        self._is_done = False
         self._silence: Any = None
         self._killing: Any = None
 
@@ -139,11 +142,12 @@ class Watched:
             self.beat = {"subscribes": report.get("subscribes") is True, **self.beat}
             self._listen()
             self._ready(self)
+        elif kind == "taken":
+            self._taken(self)
         elif kind == "failed":
             self.reason = str(report.get("why", ""))[:2000]
-        elif kind == "drained" and report.get("unfinished"):
-            count = report["unfinished"]
-            self._log("warn", f"{self.name}: {count} calls had not ended, and were answered so")
+        elif kind == "drained":
+            self._has_drained(report.get("unfinished"))
 
     def said(self, stream: int, line: str) -> None:
         """Take a line of its output."""
@@ -164,19 +168,30 @@ class Watched:
         """Say how it ended, why, and what it said last, in one line."""
         parts = [f"{self.name} {self.end}"]
         parts += [self.reason] if self.reason else []
-        if not self.reason and self.last_lines:
+        if not self.reason and self.end.endswith("SIGKILL"):
+            parts.append("somebody did that, or the system, for its memory")
+        if not self.reason and not self.is_ready and self.last_lines:
             parts.append("its last lines: " + " | ".join(self.last_lines))
         return ": ".join(parts)
 
     def _take_beat(self, beat: Mapping[str, Any]) -> None:
         self.beat = beat
-        if not self.is_ready:
+        if not self.is_ready or self._is_done:
             return
         self._listen()
         oldest, limit = beat.get("oldest"), self._limits.view_limit
         if limit is not None and isinstance(oldest, int | float) and oldest > limit:
             self.give_up(f"has a view that runs for {oldest:.1f} s, and view_limit is {limit:g} s")
         self._beaten(self)
+
+    def _has_drained(self, unfinished: Any) -> None:
+        self._is_done = self.is_leaving = True
+        if self._silence is not None and self._silence.active():
+            self._silence.cancel()  # its end may take a second
+        if unfinished:
+            self._log(
+                "warn", f"{self.name}: {unfinished} calls had not ended, and were answered so"
+            )
 
     def _listen(self) -> None:
         """Expect the next heartbeat."""

@@ -20,11 +20,15 @@ class FakeProcess:
         self.words: list[str] = []
         self.signals: list[int] = []
         self.is_alive = True
+        #: It does what it is told.
+        self.takes = True
         self._watcher = watcher
         self._clock = clock
 
     def send(self, word: str) -> None:
         self.words.append(word)
+        if word == "take" and self.takes:
+            self._clock.callLater(0, self.report, "taken")
 
     def signal(self, number: int) -> None:
         self.signals.append(number)

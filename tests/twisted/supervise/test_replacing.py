@@ -23,6 +23,7 @@ def test_reload_replaces_one_at_a_time_and_each_serves_until_the_next_does() -> 
     world.live(3)
     assert first.words == second.words == []
     third.be_ready()
+    world.clock.advance(0)
     assert third.words == ["take"]
     assert first.words == ["drain"]
     (fourth,) = world.started[3:]
@@ -30,6 +31,7 @@ def test_reload_replaces_one_at_a_time_and_each_serves_until_the_next_does() -> 
     first.report("drained", unfinished=0)
     first.end(0)
     fourth.be_ready()
+    world.clock.advance(0)
     assert second.words == ["drain"]
     assert not done.called
     second.end(0)
@@ -52,6 +54,42 @@ def test_replacement_that_fails_leaves_the_old_process_serving_and_the_reason() 
     assert all(process.words == [] for process in world.started)
 
 
+def test_old_process_serves_until_the_new_one_has_taken_everything() -> None:
+    world = World.ready(1)
+    world.supervisor.reload()
+    old, new = world.started
+    new.takes = False
+    new.be_ready()
+    world.live(1)
+    assert new.words == ["take"]
+    assert old.words == []
+    new.report("taken", procedures=1, subscribes=True)
+    assert old.words == ["drain"]
+
+
+def test_new_process_that_does_not_say_so_is_not_waited_for_for_ever() -> None:
+    world = World.ready(1)
+    world.supervisor.reload()
+    old, new = world.started
+    new.takes = False
+    new.be_ready()
+    world.live(6)
+    assert old.words == ["drain"]
+
+
+def test_what_a_new_process_took_before_it_died_goes_back() -> None:
+    world = World.ready(1)
+    done = world.supervisor.reload()
+    old, new = world.started
+    new.takes = False
+    new.be_ready()
+    new.end(-11)
+    assert old.words == ["take"]
+    assert "SIGSEGV" in outcome_of(done)["failed"]
+    world.live(10)
+    assert world.alive == [old]
+
+
 def test_replacement_that_never_is_ready_is_ended() -> None:
     world = World.ready(1, start_limit=5)
     done = world.supervisor.reload()
@@ -69,6 +107,7 @@ def test_old_process_that_dies_during_a_reload_is_followed_by_the_replacement() 
     world.clock.advance(0)
     assert len(world.started) == 2
     world.started[1].be_ready()
+    world.clock.advance(0)
     assert outcome_of(done) == {"replaced": 1, "failed": ""}
     assert world.alive == [world.started[1]]
 
@@ -89,10 +128,12 @@ def test_two_reloads_follow_one_another() -> None:
     first, second = world.supervisor.reload(), world.supervisor.reload()
     assert len(world.started) == 2
     world.started[1].be_ready()
+    world.clock.advance(0)
     world.started[0].end(0)
     assert outcome_of(first)["replaced"] == 1
     assert len(world.started) == 3
     world.started[2].be_ready()
+    world.clock.advance(0)
     world.started[1].end(0)
     assert outcome_of(second)["replaced"] == 1
 
@@ -101,6 +142,7 @@ def test_old_process_that_does_not_end_is_killed() -> None:
     world = World.ready(1, grace=5)
     done = world.supervisor.reload()
     world.started[1].be_ready()
+    world.clock.advance(0)
     world.live(5)
     assert world.started[0].is_alive
     world.live(5)
@@ -116,6 +158,7 @@ def test_process_is_replaced_after_about_so_many_calls() -> None:
     assert len(world.started) == 2
     assert world.started[1].settings.force
     world.started[1].be_ready()
+    world.clock.advance(0)
     assert world.started[0].words == ["drain"]
     world.started[0].end(0)
     assert world.alive == [world.started[1]]
@@ -131,6 +174,7 @@ def test_recycling_is_spread_and_one_at_a_time() -> None:
         process.beat(calls=1200)
     assert len(world.started) == 9
     world.started[8].be_ready()
+    world.clock.advance(0)
     assert len(world.started) == 10
 
 

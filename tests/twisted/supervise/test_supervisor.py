@@ -29,7 +29,10 @@ def test_ready_fires_when_all_processes_are_ready() -> None:
     ("code", "words"),
     [
         (-signal.SIGSEGV, "was killed by SIGSEGV"),
-        (-signal.SIGKILL, "was killed by SIGKILL (out of memory?)"),
+        (
+            -signal.SIGKILL,
+            "was killed by SIGKILL: somebody did that, or the system, for its memory",
+        ),
         (3, "exited with code 3"),
         (0, "exited with code 0"),
     ],
