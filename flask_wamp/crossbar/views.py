@@ -96,6 +96,7 @@ class ViewsSession(AppSession):
             count=self._settings.processes,
             application=self._application,
         )
+        watchdog_of(self._reactor).started(self._settings.watchdog)
         self.tell_joined()
 
     def _socket_url(self) -> str | None:

@@ -55,6 +55,7 @@ class Watchdog:
             self._stop_with_the_terminal()
             self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
             self._turn()
+            self._arm()
             self._thread.start()
 
     def over(self) -> None:

@@ -66,7 +66,7 @@ class WebSession(AppSession):
         directory = self._extra.get("cbdir")
         if directory is not None:
             close_directory(directory)
-        self._end_after = self._seconds("end_unserved_after", "30")
+        self._end_after = self._extra.get("end_unserved_after")
         self._systemd = Systemd.of(self._reactor)
         self._stop_host = StopHost(self, self._reactor)
         self._hosts: list[Host] = [FlowHost(self), self._stop_host]

@@ -83,7 +83,6 @@ def test_every_block_is_known_here() -> None:
         ("nginx", "nginx.conf"),
         ("caddyfile", "Caddyfile"),
         ("yaml", "traefik.yaml"),
-        ("ini", "shop.service"),
     ]
 
 
@@ -245,9 +244,3 @@ def test_proxies_lead_to_where_the_node_listens() -> None:
     for name in ("nginx.conf", "Caddyfile", "traefik.yaml"):
         assert "127.0.0.1:8080" in block(name)
         assert HOST in block(name)
-
-
-def test_service_starts_what_there_is(tmp_path: Path) -> None:
-    command = re.search(r"^ExecStart=\S+/python (.+)$", block("shop.service"), re.MULTILINE)
-    assert command is not None
-    assert run(f"python {command[1]} --help", project(tmp_path)).returncode == 0

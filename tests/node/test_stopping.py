@@ -9,12 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import psutil
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
 
-from .support import APPS, LIMIT, Peer, connected, discard, http, node_config, wait_until
+from .programs import python
+from .support import APPS, LIMIT, ROOT, Peer, connected, discard, http, node_config, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -22,8 +24,11 @@ UNAVAILABLE = "wamp.error.unavailable"
 APPLICATION = f"{APPS}.stopping:app"
 
 
-def stopping_node(grace: float = 20.0) -> CrossbarNode:
-    """Return a node of the application, with two containers that share nothing."""
+def stopping_node(processes: int = 0) -> CrossbarNode:
+    """Return a node of the application that waits long for what it has accepted.
+
+    :param processes: how many serve it, beside the container.
+    """
     config = node_config(
         web="flask_wamp.crossbar.WebSession",
         views=["flask_wamp.crossbar.ViewsSession"],
@@ -31,14 +36,15 @@ def stopping_node(grace: float = 20.0) -> CrossbarNode:
     )
     router, container = config["workers"]
     for component in (*router["components"], *container["components"]):
-        component["extra"] = {"application": APPLICATION, "grace": grace}
+        component["extra"] = {"application": APPLICATION, "grace": 20.0}
+    container["components"][0]["extra"]["processes"] = processes
     return CrossbarNode(config)
 
 
 @pytest.fixture
-def node() -> Iterator[CrossbarNode]:
-    """Run a node that waits long for what it has accepted."""
-    node = stopping_node()
+def node(request: pytest.FixtureRequest) -> Iterator[CrossbarNode]:
+    """Run such a node."""
+    node = stopping_node(getattr(request, "param", 0))
     try:
         yield node.start()
     finally:
@@ -112,6 +118,7 @@ class Load:
         return answer.status == 200
 
 
+@pytest.mark.parametrize("node", [0, 2], indirect=True, ids="{} processes".format)
 @pytest.mark.parametrize("tell", [to_the_controller, to_all])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_under_load_loses_no_accepted_call(
@@ -131,3 +138,40 @@ def test_stop_under_load_loses_no_accepted_call(
     assert answers.pop(UNAVAILABLE, 0) == 4, (answers, node.log[-3000:])
     assert all("Connection refused" in each or "page 503" in each for each in answers), answers
     assert "Traceback" not in node.log, node.log[-3000:]
+
+
+def test_container_that_is_told_alone_finishes_what_it_has(node: CrossbarNode) -> None:
+    """As by ``kill``; the node ends with its worker, as always, and the calls are answered first."""
+    with connected(node.ws_url) as peer:
+        slow = peer.start_call("com.stop.slow", 2.0)
+        (container,) = processes_of(node, "ContainerController")
+        assert peer.call("com.stop.slow", 0.1) == "done"
+        os.kill(container, signal.SIGTERM)
+        assert slow.result(LIMIT) == "done"
+        assert node.wait_for_exit(timeout=2 * LIMIT) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_guest_that_is_told_alone_finishes_what_it_has(
+    node: CrossbarNode, number: signal.Signals
+) -> None:
+    """``flask wamp serve``, of another application; the node goes on."""
+    serve = ("-m", "flask", "--app", f"{APPS}.other:app", "wamp", "serve")
+    with (
+        python(*serve, "--url", node.backend_url, cwd=ROOT) as guest,
+        connected(node.ws_url) as peer,
+    ):
+        guest.wait_for("serves", timeout=3 * LIMIT)
+        held = peer.start_call("com.other.wait", 2.0)
+        assert peer.call("com.other.wait", 0.1) == "waited"
+        guest.process.send_signal(number)
+        assert held.result(LIMIT) == "waited"
+        assert guest.wait() == 0, guest.output
+        assert peer.call("com.stop.slow", 0) == "done"
+
+
+def processes_of(node: CrossbarNode, kind: str) -> list[int]:
+    """Return the node's workers of a kind."""
+    assert node.process is not None
+    children = psutil.Process(node.process.pid).children()
+    return [each.pid for each in children if kind in " ".join(each.cmdline())]

@@ -159,5 +159,7 @@ _SETTINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "grace": (_seconds(0), "give seconds, as in 10"),
     "start_limit": (_seconds(1), "give seconds, 1 or more, as in 30"),
     "watchdog": (_seconds(0), "give seconds, as in 10, or 0 for none"),
+    # The router's component alone reads this one.
+    "end_unserved_after": (_seconds(0.1), "give seconds, as in 30, or leave it out"),
     "preload": (lambda value: isinstance(value, bool), "give true or false"),
 }

@@ -1,5 +1,6 @@
 """A second Flask application, which calls the first one and is called by it."""
 
+import time
 from typing import Any
 
 from flask import Flask, g
@@ -33,3 +34,10 @@ def buy(item: str) -> dict[str, Any]:
 def take_unnoticed(item: str) -> Any:
     """Let the first application's refusal pass through."""
     return g.wampy.call("com.test.take", item, wanted=9)
+
+
+@wamp.callee("com.other.wait", request=False)
+def wait(seconds: float) -> str:
+    """Take some time."""
+    time.sleep(seconds)
+    return "waited"

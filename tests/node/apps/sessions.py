@@ -1,5 +1,7 @@
 """The components of these tests' nodes."""
 
+import ctypes
+import time
 from typing import Any
 
 from autobahn.wamp import message
@@ -113,3 +115,43 @@ class HistoryViews(ViewsSession):
     """Serves the application that catches up."""
 
     application = "tests.node.apps.history:app"
+
+
+class StandingWeb(WebSession):
+    """A web side whose reactor can be made to stand still, ``com.stand.web(how)``."""
+
+    @inlineCallbacks
+    def onJoin(self, details: Any) -> Any:
+        """Register the procedure."""
+        yield self.register(stand, "com.stand.web")
+        yield super().onJoin(details)
+
+
+class StandingViews(ViewsSession):
+    """A container whose reactor can be made to stand still, ``com.stand.views(how)``."""
+
+    @inlineCallbacks
+    def onJoin(self, details: Any) -> Any:
+        """Register the procedure."""
+        yield super().onJoin(details)
+        server, self.server = self.server, None
+        yield self.register(stand, "com.stand.views")
+        self.server = server
+
+    def onMessage(self, msg: Any) -> None:
+        """Stand still where one is asked to, which no view is about."""
+        if type(msg) is message.Invocation and msg.args and msg.args[0] in STANDSTILLS:
+            stand(msg.args[0])
+        super().onMessage(msg)
+
+
+def stand(how: str) -> None:
+    """Let the reactor stand still, on its own thread."""
+    STANDSTILLS[how]()
+
+
+#: Without the interpreter, and with it, as C code does that never lets go.
+STANDSTILLS: dict[str, Any] = {
+    "asleep": lambda: time.sleep(600),
+    "holds the interpreter": lambda: ctypes.PyDLL(None).sleep(600),
+}

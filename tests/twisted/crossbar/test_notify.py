@@ -1,0 +1,59 @@
+"""What systemd is told."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from twisted.internet.task import Clock
+
+from flask_wamp.crossbar.notify import Systemd
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[socket.socket]:
+    """Listen where systemd would."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(10)
+        yield listener
+
+
+def test_systemd_is_told(listener: socket.socket) -> None:
+    clock = Clock()
+    environ = {"NODE_NOTIFY_SOCKET": listener.getsockname(), "WATCHDOG_USEC": "30000000"}
+    systemd = Systemd.of(clock, environ)
+    # What the application starts is not the service.
+    assert environ == {}
+    systemd.ready("ready at http://127.0.0.1:8080/")
+    assert listener.recv(999) == b"READY=1\nSTATUS=ready at http://127.0.0.1:8080/"
+    assert listener.recv(999) == b"WATCHDOG=1"
+    clock.advance(10)
+    assert listener.recv(999) == b"WATCHDOG=1"
+    systemd.status("fine")
+    assert listener.recv(999) == b"STATUS=fine"
+    systemd.stopping()
+    assert listener.recv(999).splitlines()[0] == b"STOPPING=1"
+
+
+def test_systemd_that_wants_no_beats_gets_none(listener: socket.socket) -> None:
+    clock = Clock()
+    Systemd.of(clock, {"NODE_NOTIFY_SOCKET": listener.getsockname()}).ready("ready")
+    assert listener.recv(999) == b"READY=1\nSTATUS=ready"
+    assert clock.getDelayedCalls() == []
+
+
+def test_socket_without_a_place_in_the_file_system() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind("\0flask-wamp test")
+        listener.settimeout(10)
+        Systemd(Clock(), "@flask-wamp test").stopping()
+        assert listener.recv(999).startswith(b"STOPPING=1")
+
+
+def test_nobody_is_told_where_there_is_no_systemd(tmp_path: Path) -> None:
+    clock = Clock()
+    environ = {"WATCHDOG_USEC": "1000"}
+    Systemd.of(clock, environ).ready("ready")
+    assert clock.getDelayedCalls() == []
+    Systemd(clock, str(tmp_path / "nobody listens")).stopping()
