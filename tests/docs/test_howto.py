@@ -310,14 +310,14 @@ def test_call_that_may_be_made_twice(node: CrossbarNode) -> None:
 
 def test_events_that_are_too_many(node: CrossbarNode, peer: Peer) -> None:
     start = len(node.log)
-    peer.publish_all("com.shop.stocktaking", list(range(500)))
+    peer.publish_all("com.shop.stocktaking", list(range(300)))
     peer.publish_all("com.shop.temperature", list(range(20)))
 
     def counted() -> list[int]:
         return [int(n) for n in re.findall(r"counted: (\d+)", node.log[start:])]
 
-    wait_until(lambda: len(counted()) == 500, "all are counted")
-    assert counted() == list(range(500))
+    node.wait_for_log("counted: 299", timeout=3 * LIMIT)
+    assert counted() == list(range(300))
     node.wait_for_log("it is 19 degrees", timeout=LIMIT)
 
 

@@ -160,8 +160,14 @@ class Backlog(Generic[T]):
             tell, outcome = done, None
             try:
                 outcome = work()
-            except OSError as error:
-                tell, outcome = failed, error
+            except Exception as error:  # noqa: BLE001
+                # Whatever it is, the queue must go on.
+                tell = failed
+                outcome = error if isinstance(error, OSError) else OSError(repr(error))
             self._put(lambda: finish(tell, outcome))
 
-        threading.Thread(target=run, name="flask-wamp spill", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="flask-wamp spill", daemon=True).start()
+        except RuntimeError:
+            # No thread can be started: better slowly than never.
+            run()

@@ -159,3 +159,15 @@ def test_backlog_disk_that_gives_nothing_back_is_counted(
     assert kept.backlog.lost + 4 + len(left) == 20
     kept.put([20])
     assert kept.take(1) == [20]
+
+
+def test_backlog_goes_on_where_no_thread_can_be_started(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        kept.put(range(50))
+        assert kept.take(50) == list(range(50))
