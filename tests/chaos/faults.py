@@ -1,0 +1,350 @@
+"""The faults: each is injected, lasts, is healed where it does not heal by itself, and is over when
+all is well again.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+import psutil
+
+from tests.node.support import ROOT, SUBSCRIBE, SUBSCRIBED, RawPeer, on_reactor
+
+from . import names
+from .field import Field
+from .ledger import Violation
+
+#: Seconds that what needs somebody to end it lasts.
+LASTS = 3.0
+#: Events that the slow handler gets, and events and bytes that nobody reads.
+SLEEPY_EVENTS, UNREAD_EVENTS, UNREAD_SIZE = 40, 640, 64 * 1024
+#: Connections of the flood, and the descriptors that the router has left.
+FLOOD, LEFT = 200, 10
+
+
+class Fault:
+    """Something that goes wrong.
+
+    :cvar name: by which it is asked for.
+    :cvar what: what happens, for the table.
+    :cvar lasts: seconds until :meth:`heal`.
+    :cvar needs_processes: it is for serving processes that are supervised.
+    :cvar spares: calls that must not fail: ``nothing`` is promised, ``accepted`` (those in flight
+        when it happens), or ``all``.
+    """
+
+    name: ClassVar[str] = ""
+    what: ClassVar[str] = ""
+    lasts: ClassVar[float] = 0.0
+    needs_processes: ClassVar[bool] = False
+    spares: ClassVar[str] = "nothing"
+
+    def __init__(self) -> None:
+        self.before: set[int] = set()
+
+    def begin(self, field: Field) -> None:
+        """Do it."""
+        self.before = {process.pid for process in field.node.serving()}
+        self.inject(field)
+
+    def inject(self, field: Field) -> None:
+        """Do it; what each fault is."""
+        raise NotImplementedError
+
+    def heal(self, field: Field) -> None:
+        """End it, where it does not end by itself."""
+
+    def is_well(self, field: Field) -> bool:
+        """Tell whether it is over, and all processes answer."""
+        return field.all_answer()
+
+
+# --- serving processes
+
+
+class _Replaced(Fault):
+    """A serving process that another has to replace."""
+
+    def is_well(self, field: Field) -> bool:
+        now = {process.pid for process in field.node.serving()}
+        return not self.before <= now and super().is_well(field)
+
+
+class KillServing(_Replaced):
+    name = "kill-serving"
+    what = "SIGKILL of a serving process"
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.node.serving()[0], signal.SIGKILL)
+
+
+class Exit(_Replaced):
+    name = "exit"
+    what = "a view calls `os._exit`"
+
+    def inject(self, field: Field) -> None:
+        field.hurt("exit")
+
+
+class Segfault(_Replaced):
+    name = "segfault"
+    what = "a view segfaults"
+
+    def inject(self, field: Field) -> None:
+        field.hurt("segfault")
+
+
+class HoldGIL(_Replaced):
+    name = "gil"
+    what = "a view holds the GIL for ever"
+    needs_processes = True
+
+    def inject(self, field: Field) -> None:
+        field.hurt("gil")
+
+
+class Loop(_Replaced):
+    name = "loop"
+    what = "a view loops for ever (`view_limit` 2 s)"
+    needs_processes = True
+
+    def inject(self, field: Field) -> None:
+        field.hurt("loop")
+
+
+class StopServing(Fault):
+    """Without a supervisor it is continued after a while."""
+
+    name = "stop-serving"
+    what = "SIGSTOP of a serving process"
+    lasts = LASTS
+
+    def inject(self, field: Field) -> None:
+        self._stopped = field.node.serving()[0]
+        field.node.signal(self._stopped, signal.SIGSTOP)
+
+    def heal(self, field: Field) -> None:
+        field.node.signal(self._stopped, signal.SIGCONT)
+
+
+# --- the node's workers, and the node
+
+
+class KillContainer(_Replaced):
+    name = "kill-container"
+    what = "SIGKILL of the container"
+
+    def inject(self, field: Field) -> None:
+        _kill(field, field.node.container())
+
+
+class KillRouter(_Replaced):
+    name = "kill-router"
+    what = "SIGKILL of the router worker"
+
+    def inject(self, field: Field) -> None:
+        _kill(field, field.node.router())
+
+
+class StopRouter(Fault):
+    name = "stop-router"
+    what = f"SIGSTOP of the router worker for {LASTS:g} s"
+    lasts = LASTS
+
+    def inject(self, field: Field) -> None:
+        self._stopped = field.node.router()
+        if self._stopped is not None:
+            field.node.signal(self._stopped, signal.SIGSTOP)
+
+    def heal(self, field: Field) -> None:
+        if self._stopped is not None:
+            field.node.signal(self._stopped, signal.SIGCONT)
+
+
+class KillNode(_Replaced):
+    name = "kill-node"
+    what = "SIGKILL of the controller; systemd kills the rest"
+
+    def inject(self, field: Field) -> None:
+        _kill(field, field.node.descendants()[0])
+
+
+class TermNode(_Replaced):
+    name = "term-node"
+    what = "SIGTERM to the node's first process, and a new start"
+    spares = "accepted"
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.node.descendants()[0], signal.SIGTERM)
+
+
+class TermGroup(_Replaced):
+    name = "term-group"
+    what = "SIGTERM to every process of the node at once, and a new start"
+    spares = "accepted"
+
+    def inject(self, field: Field) -> None:
+        for process in field.node.descendants():
+            field.node.signal(process, signal.SIGTERM)
+
+
+class Reload(_Replaced):
+    name = "reload"
+    what = "`flask wamp reload`"
+    needs_processes = True
+    spares = "all"
+
+    def inject(self, field: Field) -> None:
+        command = [sys.executable, "-m", "flask", "wamp", "reload", "--config"]
+        done = subprocess.run(
+            [*command, str(field.node.config)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()
+            field.violations.append(Violation("reload failed", said, field.ledger.now()))
+
+    def is_well(self, field: Field) -> bool:
+        now = {process.pid for process in field.node.serving()}
+        return not self.before & now and Fault.is_well(self, field)
+
+
+def _kill(field: Field, process: psutil.Process | None) -> None:
+    if process is not None:
+        field.node.signal(process, signal.SIGKILL)
+
+
+# --- what is between, and what there is too little of
+
+
+class Cut(Fault):
+    name = "cut"
+    what = "the callers' WebSocket and Flask connections are cut, ten times"
+
+    def inject(self, field: Field) -> None:
+        for _ in range(10):
+            field.page_relay.cut()
+            field.flask_relay.cut()
+            time.sleep(0.2)
+
+
+class HalfOpen(Fault):
+    name = "half-open"
+    what = f"the callers' connections carry nothing for {LASTS:g} s, then are cut"
+    lasts = LASTS
+
+    def inject(self, field: Field) -> None:
+        field.page_relay.freeze()
+        field.flask_relay.freeze()
+
+    def heal(self, field: Field) -> None:
+        field.page_relay.thaw()
+        field.flask_relay.thaw()
+
+
+class SlowLine(Fault):
+    name = "slow-line"
+    what = "the callers' connections carry 10 kB/s"
+    lasts = LASTS
+
+    def inject(self, field: Field) -> None:
+        field.page_relay.slow()
+        field.flask_relay.slow()
+
+    def heal(self, field: Field) -> None:
+        field.page_relay.quicken()
+        field.flask_relay.quicken()
+
+
+class FullDisk(Fault):
+    name = "full-disk"
+    what = "the disk of the database is full"
+    lasts = LASTS
+
+    def inject(self, field: Field) -> None:
+        field.fill_disk()
+
+    def heal(self, field: Field) -> None:
+        field.free_disk()
+
+
+class Descriptors(Fault):
+    """The limit is that of the running router, by prlimit(2); it goes back to what it was."""
+
+    name = "descriptors"
+    what = f"the router has {LEFT} descriptors left, and {FLOOD} connections come"
+    lasts = LASTS
+
+    def inject(self, field: Field) -> None:
+        self._router = field.node.router()
+        self._flood: list[socket.socket] = []
+        if self._router is None:
+            return
+        self._limits = self._router.rlimit(psutil.RLIMIT_NOFILE)
+        few = self._router.num_fds() + LEFT
+        self._router.rlimit(psutil.RLIMIT_NOFILE, (few, self._limits[1]))
+        for _ in range(FLOOD):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", field.node.port))
+            self._flood.append(connection)
+
+    def heal(self, field: Field) -> None:
+        for connection in self._flood:
+            connection.close()
+        if self._router is not None and self._router.is_running():
+            self._router.rlimit(psutil.RLIMIT_NOFILE, self._limits)
+
+
+class SlowHandler(Fault):
+    name = "slow-handler"
+    what = f"{SLEEPY_EVENTS} events for a handler of the application that takes 0.1 s each"
+    spares = "all"
+
+    def inject(self, field: Field) -> None:
+        _publish(field, names.SLEEPY, [0] * SLEEPY_EVENTS)
+
+
+class Unread(Fault):
+    name = "unread"
+    what = f"a visitor subscribes and does not read {UNREAD_EVENTS * UNREAD_SIZE // 2**20} MiB"
+    spares = "all"
+
+    def inject(self, field: Field) -> None:
+        self._peer = RawPeer(f"ws://127.0.0.1:{field.node.port}/ws")
+        self._peer.join()
+        assert self._peer.request([SUBSCRIBE, 1, {}, names.FLOOD])[0] == SUBSCRIBED
+        self._peer.stop_reading()
+        text = "x" * UNREAD_SIZE
+        for _ in range(UNREAD_EVENTS // 16):
+            _publish(field, names.FLOOD, [text] * 16)
+            time.sleep(0.05)
+
+    def heal(self, field: Field) -> None:
+        self._peer.drop()
+
+
+def _publish(field: Field, topic: str, values: list[object]) -> None:
+    session = field.asker.session
+
+    def publish() -> None:
+        for value in values:
+            if session is not None:
+                session.publish(topic, value)
+
+    on_reactor(publish)
+
+
+ALL: Mapping[str, type[Fault]] = {
+    fault.name: fault
+    for fault in (
+        KillServing, Exit, Segfault, HoldGIL, Loop, StopServing, Reload,
+        KillContainer, KillRouter, StopRouter, KillNode, TermNode, TermGroup,
+        Cut, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
+    )
+}  # fmt: skip
+#: Those of `make test`, which bring no node down.
+SHORT = ("kill-serving", "cut", "full-disk")

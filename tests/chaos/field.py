@@ -1,0 +1,165 @@
+"""What a fault can reach: the node, its processes, the relays, the load and a peer that asks."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError, TransportLost
+
+from tests.node.support import on_reactor
+
+from . import names
+from .ledger import Ledger, Violation, Witness
+from .load import Load
+from .node import KeptNode
+from .relay import Relay
+from .ways import AutobahnPeer, FlaskWay, HTTPWay, Subscriber, Way
+
+#: Seconds that the peer that asks waits for an answer.
+ASK_WITHIN = 1.0
+#: Bytes of the disk that is filled.
+DISK_SIZE = 8 * 2**20
+
+
+class Field:
+    """A node, the load on it, and what faults need.
+
+    :param processes: serving processes; 0 lets the container serve by itself.
+    :param extra: more of the serving component's ``extra``.
+    :param own_mounts: this process may mount file systems.
+    """
+
+    def __init__(
+        self, *, processes: int, extra: dict[str, Any], rate: float, seed: int, own_mounts: bool
+    ) -> None:
+        self.ledger = Ledger(time.monotonic)
+        self.processes = processes
+        self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.has_small_disk = own_mounts and self._mount_small_disk()
+        settings = {**extra, "processes": processes} if processes else extra
+        self.node = KeptNode(self.directory, settings, processes)
+        self.event_witness, self.durable_witness = Witness(), Witness()
+        self.violations: list[Violation] = []
+        self._rate, self._seed = rate, seed
+        #: When the ledger began to count; what was before is the start's.
+        self.counts_from = 0.0
+        self._closers: list[Any] = []
+
+    def _mount_small_disk(self) -> bool:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "chaos", str(self.directory)]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+    def start(self) -> None:
+        """Start the node, the relays, the ways and the load, and wait until all of it works."""
+        node = self.node
+        node.start()
+        socket = str(node.socket)
+        self.page_relay = self._closing(Relay(0, node.port))
+        self.flask_relay = self._closing(Relay(self.directory / "flask.sock", node.socket))
+        self.asker = self._closing(AutobahnPeer(self.ledger, "asker", socket))
+        topics = {names.EVENT: self.event_witness, names.DURABLE: self.durable_witness}
+        self.subscriber = self._closing(Subscriber(self.ledger, socket, topics))
+        self.ways: list[Way] = [
+            self._closing(AutobahnPeer(self.ledger, "websocket", self.page_relay.port)),
+            self._closing(AutobahnPeer(self.ledger, "rawsocket", socket)),
+            self._closing(FlaskWay(self.ledger, f"unix:{self.directory / 'flask.sock'}")),
+            self._closing(HTTPWay(self.ledger, node.port)),
+        ]
+        durables = names.HAS_OUTBOX
+        self.load = Load(self.ledger, self.ways, self._rate, self._seed, durables=durables)
+        self.load.start()
+
+    def _closing(self, what: Any) -> Any:
+        self._closers.append(what)
+        return what
+
+    def end(self) -> None:
+        """End everything, whatever state it is in, and remove what it left."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._remove)
+            stack.callback(self.node.end)
+            for closer in self._closers:
+                stack.callback(closer.close)
+
+    def _remove(self) -> None:
+        if self.has_small_disk:
+            subprocess.run(["umount", "--lazy", str(self.directory)], capture_output=True)
+        subprocess.run(["rm", "-rf", str(self.directory)])
+
+    # --- asking
+
+    def ask(self, uri: str, *args: Any) -> Any:
+        """Call *uri* apart from the load; None where no answer comes soon."""
+        session = self.asker.session
+        if session is None:
+            return None
+        try:
+            return on_reactor(lambda: session.call(uri, *args), timeout=ASK_WITHIN)
+        except (ApplicationError, TransportLost, FutureTimeout, TimeoutError):
+            return None
+
+    def hurt(self, how: str) -> None:
+        """Let the process that answers next do something to itself; nobody waits for it."""
+        session = self.asker.session
+        if session is not None:
+            on_reactor(lambda: session.call(names.HURT, how).addErrback(lambda _: None) and None)
+
+    def answering(self) -> set[int]:
+        """Return the ids of the processes that answer calls."""
+        pids = (self.ask(names.WHO) for _ in range(2 * max(self.processes, 1)))
+        return {pid for pid in pids if pid is not None}
+
+    def all_answer(self) -> bool:
+        """Tell whether as many processes answer as there should be, and the witness is there."""
+        return (
+            self.node.is_up
+            and self.subscriber.is_joined
+            and len(self.answering()) == max(self.processes, 1)
+        )
+
+    # --- the database
+
+    def executed(self) -> dict[int, int]:
+        """Return how often each vote was executed."""
+        return dict(self._rows("SELECT number, count(*) FROM vote GROUP BY number"))
+
+    def handled(self) -> dict[int, int]:
+        """Return how often the application has handled each event."""
+        return dict(self._rows("SELECT number, count(*) FROM handled GROUP BY number"))
+
+    def committed(self) -> list[int]:
+        """Return the numbers of the durable publishes, in the order of their transactions."""
+        return [number for (number,) in self._rows("SELECT number FROM durable ORDER BY place")]
+
+    def _rows(self, query: str) -> list[Any]:
+        with contextlib.closing(names.open_database(str(self.node.database))) as database:
+            return database.execute(query).fetchall()
+
+    # --- the disk
+
+    @property
+    def _ballast(self) -> Path:
+        return self.directory / "ballast"
+
+    def fill_disk(self) -> None:
+        """Leave no byte on the disk of the database, or let the database not grow."""
+        if not self.has_small_disk:
+            names.full_mark(self.node.database).touch()
+            return
+        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT)
+        try:
+            with contextlib.suppress(OSError):
+                while os.write(descriptor, bytes(4096)):
+                    pass
+        finally:
+            os.close(descriptor)
+
+    def free_disk(self) -> None:
+        """Give the space back."""
+        self._ballast.unlink(missing_ok=True)
+        names.full_mark(self.node.database).unlink(missing_ok=True)

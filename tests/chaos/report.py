@@ -1,0 +1,77 @@
+"""The ledger as a person reads it, and as a program does."""
+
+from typing import Any
+
+from .run import Outcome, Phase, tally
+
+#: Violations that are shown of each rule.
+SHOWN = 5
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return what a run has shown, for ``--json``."""
+    return {
+        "processes": outcome.processes,
+        "seconds": round(outcome.seconds, 1),
+        "disk": outcome.disk,
+        "phases": [_phase(phase) for phase in outcome.phases],
+        "steady": tally(outcome.steady),
+        "not offered": outcome.not_offered,
+        "events": outcome.lost_events,
+        "violations": [
+            {"rule": violation.rule, "what": violation.what, "at": violation.at}
+            for violation in outcome.violations
+        ],
+    }
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    return {
+        "fault": phase.name,
+        "what": phase.what,
+        **tally(phase.calls),
+        "callers told after": _rounded(phase.told),
+        "first success after": _rounded(phase.first_success),
+        "well after": _rounded(phase.recovered),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+COLUMNS = (
+    "fault",
+    "calls",
+    "results",
+    "errors",
+    "timeouts",
+    "callers told after",
+    "first success after",
+    "well after",
+)
+
+
+def as_markdown(outcome: Outcome) -> str:
+    """Return the ledger as a table, and what was broken."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    rows = [*map(_phase, outcome.phases), {"fault": "(none)", **tally(outcome.steady)}]
+    lines += [f"| {' | '.join(_cell(row.get(name)) for name in COLUMNS)} |" for row in rows]
+    events = ", ".join(f"{count} {what}" for what, count in outcome.lost_events.items())
+    lines += ["", f"Events: {events}.", f"The disk: {outcome.disk}."]
+    lines.append(f"Not sent, since as many as allowed were in flight: {outcome.not_offered or 0}.")
+    lines.append(f"Violations: {len(outcome.violations)}.")
+    shown: dict[str, int] = {}
+    for violation in outcome.violations:
+        shown[violation.rule] = shown.get(violation.rule, 0) + 1
+        if shown[violation.rule] <= SHOWN:
+            lines.append(f"- {violation.rule}: {violation.what}")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f} s"
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items()) or "0"
+    return "-" if value is None else str(value)
