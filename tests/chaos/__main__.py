@@ -23,7 +23,9 @@ def main() -> int:
     from .faults import ALL
     from .field import Field
     from .report import as_json, as_markdown
-    from .run import run
+    from .run import Pace, judged, run, wait_until_well
+    from .soak import as_markdown as soaked
+    from .soak import not_level, soak
 
     options = _options(tuple(ALL))
     # The caller's connections are lost all the time; the ledger has what comes of it.
@@ -38,7 +40,14 @@ def main() -> int:
     names = [name for name in options.faults if options.processes or not ALL[name].needs_processes]
     try:
         on.start()
-        outcome = run(names, on, seed=options.seed, seconds=options.seconds)
+        if options.soak:
+            began = wait_until_well(on)
+            usages = soak(on, options.seconds)
+            on.violations += not_level(usages)
+            outcome = judged(on, [], began)
+            sys.stdout.write(soaked(usages))
+        else:
+            outcome = run(names, on, Pace(options.seconds, options.calm, options.seed))
     finally:
         on.end()
     sys.stdout.write(as_markdown(outcome))
@@ -52,9 +61,13 @@ def main() -> int:
 def _options(faults: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.0, help="repeat the faults so long")
+    parser.add_argument(
+        "--soak", action="store_true", help="no faults: is the memory level for --seconds?"
+    )
     parser.add_argument("--faults", type=_names, default=faults, help=f"of: {','.join(faults)}")
     parser.add_argument("--processes", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--rate", type=_rate, default=80.0, help="calls a second, at most 200")
+    parser.add_argument("--calm", type=float, default=2.0, help="seconds between two faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the ledger there")
     parser.add_argument("--log", type=Path, help="write the node's log there, if anything is wrong")

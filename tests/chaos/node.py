@@ -100,12 +100,13 @@ class KeptNode:
         """Stop the node for good, remove what it left, and return its exit code."""
         self._done.set()
         try:
-            code = self._node.stop() if self.is_up else self._kill()
+            return self._node.stop() if self.is_up else self._kill()
         finally:
-            self._keeper.join(90)
+            if self._keeper.is_alive():
+                self._keeper.join(90)
+            self._kill()  # what the keeper has started at the last moment
             shutil.rmtree(self._logs, ignore_errors=True)
             self._node.remove()
-        return code
 
     def log(self) -> str:
         """Return what all the nodes have logged."""
@@ -131,7 +132,8 @@ class KeptNode:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             self._put_log_away()
-            time.sleep(RESTART_DELAY)
+            if self._done.wait(RESTART_DELAY):
+                return
             with contextlib.suppress(NodeError):
                 self._node.start()
                 self.starts.append(time.monotonic())

@@ -16,7 +16,7 @@ from flask_wamp._twisted.reactor_thread import running_reactor
 from tests.node.support import on_reactor
 
 #: Seconds between two pieces of a slow connection, and the bytes of each.
-SLOW_PAUSE, SLOW_PIECE = 0.05, 512
+SLOW_PAUSE, SLOW_PIECE = 0.05, 64
 
 
 class Relay:

@@ -23,8 +23,6 @@ from .ledger import (
 from .load import first_success, succeeded_since
 from .node import until
 
-#: Seconds of load alone before the first fault, between two, and behind the last.
-CALM = 2.0
 #: Seconds in which all must be well again.
 WELL_WITHIN = 60.0
 #: Calls in a row of each way that must succeed before all is well.
@@ -53,6 +51,11 @@ class Phase:
     told: float | None = None
     calls: list[Call] = field(default_factory=list)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all was well again."""
+        return self.recovered is not None
+
 
 @dataclass
 class Outcome:
@@ -69,34 +72,45 @@ class Outcome:
     log: str = ""
 
 
-def run(names: Sequence[str], on: Field, *, seed: int, seconds: float) -> Outcome:
-    """Inject the faults of these *names*, again and again while *seconds* last, and judge.
+@dataclass(frozen=True)
+class Pace:
+    """How long a run takes.
 
-    The order of each round but the first is the seed's.
+    :ivar seconds: the faults are repeated so long.
+    :ivar calm: seconds of load alone before each fault, and behind the last.
+    :ivar seed: decides about the order of each round but the first.
     """
-    order, began = random.Random(seed), time.monotonic()
+
+    seconds: float
+    calm: float
+    seed: int
+
+
+def run(names: Sequence[str], on: Field, pace: Pace) -> Outcome:
+    """Inject the faults of these *names*, again and again as *pace* has it, and judge."""
+    order, names = random.Random(pace.seed), list(names)
+    began = wait_until_well(on)
     phases: list[Phase] = []
-    _wait_until_well(on)
-    on.counts_from = time.monotonic()
-    names = list(names)
-    while True:
+    while not phases or (time.monotonic() - began < pace.seconds and phases[-1].is_over):
         for name in names:
-            time.sleep(CALM)
+            time.sleep(pace.calm)
             phases.append(_go_through(ALL[name](), on))
-            if phases[-1].recovered is None:
-                on.load.stop()
-                return _judged(on, phases, began)
-        if time.monotonic() - began >= seconds:
-            break
+            if not phases[-1].is_over:
+                break
         order.shuffle(names)
-    time.sleep(CALM)
-    on.load.stop()
-    return _judged(on, phases, began)
+    time.sleep(pace.calm)
+    return judged(on, phases, began)
 
 
-def _wait_until_well(on: Field) -> None:
+def wait_until_well(on: Field) -> float:
+    """Wait until the load succeeds on every way, and return when; the ledger counts from then on.
+
+    :raises RuntimeError: it does not come to that.
+    """
     if not until(lambda: on.all_answer() and _calls_succeed(on, 0.0), WELL_WITHIN):
         raise RuntimeError(f"the node does not answer before any fault:\n{on.node.log()[-4000:]}")
+    on.counts_from = time.monotonic()
+    return on.counts_from
 
 
 def _go_through(fault: Fault, on: Field) -> Phase:
@@ -122,7 +136,9 @@ def _calls_succeed(on: Field, since: float) -> bool:
     return succeeded_since(on.ledger, since, on.ways, IN_A_ROW)
 
 
-def _judged(on: Field, phases: list[Phase], began: float) -> Outcome:
+def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
+    """End the load, and judge all that was sent."""
+    on.load.stop()
     now = time.monotonic()
     until(lambda: set(on.committed()) <= set(on.durable_witness.numbers()), 2 * WELL_WITHIN)
     calls = [call for call in on.ledger.calls if call.began >= on.counts_from]
