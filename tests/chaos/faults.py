@@ -20,6 +20,8 @@ from .ledger import Violation
 
 #: Seconds that what needs somebody to end it lasts.
 LASTS = 3.0
+#: Seconds in which callers have their error: of a process that died, and of one that hangs.
+DEATH, HANG, VIEW_LIMIT = 0.1, 1.5, 2.0
 #: Events that the slow handler gets, and events and bytes that nobody reads.
 SLEEPY_EVENTS, UNREAD_EVENTS, UNREAD_SIZE = 40, 640, 64 * 1024
 #: Connections of the flood, and the descriptors that the router has left.
@@ -35,6 +37,8 @@ class Fault:
     :cvar needs_processes: it is for serving processes that are supervised.
     :cvar spares: calls that must not fail: ``nothing`` is promised, ``accepted`` (those in flight
         when it happens), or ``all``.
+    :cvar told_within: seconds in which a call that fails has its error, where processes are
+        supervised; None: nothing is promised.
     """
 
     name: ClassVar[str] = ""
@@ -42,14 +46,14 @@ class Fault:
     lasts: ClassVar[float] = 0.0
     needs_processes: ClassVar[bool] = False
     spares: ClassVar[str] = "nothing"
+    told_within: ClassVar[float | None] = None
 
     def __init__(self) -> None:
         self.before: set[int] = set()
 
-    def begin(self, field: Field) -> None:
-        """Do it."""
-        self.before = {process.pid for process in field.node.serving()}
-        self.inject(field)
+    def look(self, field: Field) -> None:
+        """Look who is there, before it."""
+        self.before = field.answering()
 
     def inject(self, field: Field) -> None:
         """Do it; what each fault is."""
@@ -57,6 +61,10 @@ class Fault:
 
     def heal(self, field: Field) -> None:
         """End it, where it does not end by itself."""
+
+    def promised(self, field: Field) -> float | None:
+        """Return the seconds in which callers are told."""
+        return self.told_within if field.processes else None
 
     def is_well(self, field: Field) -> bool:
         """Tell whether it is over, and all processes answer."""
@@ -70,21 +78,45 @@ class _Replaced(Fault):
     """A serving process that another has to replace."""
 
     def is_well(self, field: Field) -> bool:
-        now = {process.pid for process in field.node.serving()}
-        return not self.before <= now and super().is_well(field)
+        return field.all_answer() and not self.before <= field.answering()
 
 
 class KillServing(_Replaced):
     name = "kill-serving"
     what = "SIGKILL of a serving process"
+    told_within = DEATH
 
     def inject(self, field: Field) -> None:
-        field.node.signal(field.node.serving()[0], signal.SIGKILL)
+        field.node.signal(field.serving(), signal.SIGKILL)
+
+
+class KillSubscriber(_Replaced):
+    name = "kill-subscriber"
+    what = "SIGKILL of the serving process that handles the events"
+    needs_processes = True
+    told_within = DEATH
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.subscribing(), signal.SIGKILL)
+
+
+class KillAll(_Replaced):
+    name = "kill-all"
+    what = "SIGKILL of all serving processes at once"
+    needs_processes = True
+
+    def inject(self, field: Field) -> None:
+        for pid in self.before:
+            field.node.signal(field.node.process(pid), signal.SIGKILL)
+
+    def is_well(self, field: Field) -> bool:
+        return field.all_answer() and not self.before & field.answering()
 
 
 class Exit(_Replaced):
     name = "exit"
     what = "a view calls `os._exit`"
+    told_within = DEATH
 
     def inject(self, field: Field) -> None:
         field.hurt("exit")
@@ -93,6 +125,7 @@ class Exit(_Replaced):
 class Segfault(_Replaced):
     name = "segfault"
     what = "a view segfaults"
+    told_within = DEATH
 
     def inject(self, field: Field) -> None:
         field.hurt("segfault")
@@ -101,6 +134,7 @@ class Segfault(_Replaced):
 class HoldGIL(_Replaced):
     name = "gil"
     what = "a view holds the GIL for ever"
+    told_within = HANG
     needs_processes = True
 
     def inject(self, field: Field) -> None:
@@ -109,7 +143,8 @@ class HoldGIL(_Replaced):
 
 class Loop(_Replaced):
     name = "loop"
-    what = "a view loops for ever (`view_limit` 2 s)"
+    what = f"a view loops for ever (`view_limit` {VIEW_LIMIT:g} s)"
+    told_within = VIEW_LIMIT + HANG
     needs_processes = True
 
     def inject(self, field: Field) -> None:
@@ -121,10 +156,11 @@ class StopServing(Fault):
 
     name = "stop-serving"
     what = "SIGSTOP of a serving process"
+    told_within = HANG
     lasts = LASTS
 
     def inject(self, field: Field) -> None:
-        self._stopped = field.node.serving()[0]
+        self._stopped = field.serving()
         field.node.signal(self._stopped, signal.SIGSTOP)
 
     def heal(self, field: Field) -> None:
@@ -139,7 +175,7 @@ class KillContainer(_Replaced):
     what = "SIGKILL of the container"
 
     def inject(self, field: Field) -> None:
-        _kill(field, field.node.container())
+        field.node.signal(field.node.container(), signal.SIGKILL)
 
 
 class KillRouter(_Replaced):
@@ -147,7 +183,7 @@ class KillRouter(_Replaced):
     what = "SIGKILL of the router worker"
 
     def inject(self, field: Field) -> None:
-        _kill(field, field.node.router())
+        field.node.signal(field.node.router(), signal.SIGKILL)
 
 
 class StopRouter(Fault):
@@ -157,12 +193,10 @@ class StopRouter(Fault):
 
     def inject(self, field: Field) -> None:
         self._stopped = field.node.router()
-        if self._stopped is not None:
-            field.node.signal(self._stopped, signal.SIGSTOP)
+        field.node.signal(self._stopped, signal.SIGSTOP)
 
     def heal(self, field: Field) -> None:
-        if self._stopped is not None:
-            field.node.signal(self._stopped, signal.SIGCONT)
+        field.node.signal(self._stopped, signal.SIGCONT)
 
 
 class KillNode(_Replaced):
@@ -170,7 +204,7 @@ class KillNode(_Replaced):
     what = "SIGKILL of the controller; systemd kills the rest"
 
     def inject(self, field: Field) -> None:
-        _kill(field, field.node.descendants()[0])
+        field.node.signal(field.node.descendants()[0], signal.SIGKILL)
 
 
 class TermNode(_Replaced):
@@ -208,13 +242,7 @@ class Reload(_Replaced):
             field.violations.append(Violation("reload failed", said, field.ledger.now()))
 
     def is_well(self, field: Field) -> bool:
-        now = {process.pid for process in field.node.serving()}
-        return not self.before & now and Fault.is_well(self, field)
-
-
-def _kill(field: Field, process: psutil.Process | None) -> None:
-    if process is not None:
-        field.node.signal(process, signal.SIGKILL)
+        return field.all_answer() and not self.before & field.answering()
 
 
 # --- what is between, and what there is too little of
@@ -229,6 +257,15 @@ class Cut(Fault):
             field.page_relay.cut()
             field.flask_relay.cut()
             time.sleep(0.2)
+
+
+class CutServing(Fault):
+    name = "cut-serving"
+    what = "the connections of the serving processes to the router are cut"
+    needs_processes = True
+
+    def inject(self, field: Field) -> None:
+        field.serving_relay.cut()
 
 
 class HalfOpen(Fault):
@@ -342,9 +379,9 @@ def _publish(field: Field, topic: str, values: list[object]) -> None:
 ALL: Mapping[str, type[Fault]] = {
     fault.name: fault
     for fault in (
-        KillServing, Exit, Segfault, HoldGIL, Loop, StopServing, Reload,
+        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, Reload,
         KillContainer, KillRouter, StopRouter, KillNode, TermNode, TermGroup,
-        Cut, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
+        Cut, CutServing, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
     )
 }  # fmt: skip
 #: Those of `make test`, which bring no node down.

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any
 
+import psutil
 from autobahn.wamp.exception import ApplicationError, TransportLost
 
 from tests.node.support import on_reactor
@@ -41,8 +42,10 @@ class Field:
         self.processes = processes
         self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.has_small_disk = own_mounts and self._mount_small_disk()
-        settings = {**extra, "processes": processes} if processes else extra
-        self.node = KeptNode(self.directory, settings, processes)
+        settings = dict(extra)
+        if processes:
+            settings |= {"processes": processes, "url": f"unix:{self._serving_socket}"}
+        self.node = KeptNode(self.directory, settings)
         self.event_witness, self.durable_witness = Witness(), Witness()
         self.violations: list[Violation] = []
         self._rate, self._seed = rate, seed
@@ -54,11 +57,17 @@ class Field:
         command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "chaos", str(self.directory)]
         return subprocess.run(command, capture_output=True).returncode == 0
 
+    @property
+    def _serving_socket(self) -> Path:
+        return self.directory / "serving.sock"
+
     def start(self) -> None:
         """Start the node, the relays, the ways and the load, and wait until all of it works."""
         node = self.node
-        node.start()
         socket = str(node.socket)
+        if self.processes:
+            self.serving_relay = self._closing(Relay(self._serving_socket, node.socket))
+        node.start()
         self.page_relay = self._closing(Relay(0, node.port))
         self.flask_relay = self._closing(Relay(self.directory / "flask.sock", node.socket))
         self.asker = self._closing(AutobahnPeer(self.ledger, "asker", socket))
@@ -103,6 +112,11 @@ class Field:
         except (ApplicationError, TransportLost, FutureTimeout, TimeoutError):
             return None
 
+    def subscribing(self) -> psutil.Process | None:
+        """Return the process that has handled the last event."""
+        rows = self._rows("SELECT pid FROM handled ORDER BY rowid DESC LIMIT 1")
+        return self.node.process(rows[0][0] if rows else 0)
+
     def hurt(self, how: str) -> None:
         """Let the process that answers next do something to itself; nobody waits for it."""
         session = self.asker.session
@@ -111,8 +125,12 @@ class Field:
 
     def answering(self) -> set[int]:
         """Return the ids of the processes that answer calls."""
-        pids = (self.ask(names.WHO) for _ in range(2 * max(self.processes, 1)))
+        pids = (self.ask(names.WHO) for _ in range(4 * max(self.processes, 1)))
         return {pid for pid in pids if pid is not None}
+
+    def serving(self) -> psutil.Process | None:
+        """Return a process that serves, the same as long as it is there."""
+        return self.node.process(min(self.answering(), default=0))
 
     def all_answer(self) -> bool:
         """Tell whether as many processes answer as there should be, and the witness is there."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from . import names
-from .ledger import CALL, DURABLE, PUBLISH, VOTE, Call, Ledger
+from .ledger import CALL, DURABLE, PUBLISH, VOTE, Ledger
 from .ways import AT_ONCE, Way
 
 #: What is sent, how often, and what kind of entry it is.
@@ -85,11 +85,3 @@ def succeeded_since(ledger: Ledger, at: float, ways: Sequence[Way], in_a_row: in
             return False
         wanted[call.way] -= 1
     return not wanted.total()
-
-
-def first_success(calls: Sequence[Call], way: str, since: float) -> float | None:
-    """Return when the first call of *way* that began since then had its result."""
-    for call in calls:
-        if call.way == way and call.began >= since and call.has_result:
-            return call.answers[0].at
-    return None

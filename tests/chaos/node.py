@@ -19,8 +19,8 @@ from tests.node.support import node_config
 
 #: Seconds between the end of a node and its next start, as the unit's RestartSec.
 RESTART_DELAY = 0.5
-#: What a worker of Crossbar.io calls itself, and what a serving process is started as.
-ROUTER, CONTAINER, CHILD = "RouterController", "ContainerController", "flask_wamp._twisted.child"
+#: What the workers of Crossbar.io call themselves.
+ROUTER, CONTAINER = "RouterController", "ContainerController"
 
 
 def chaos_config(extra: dict[str, Any]) -> dict[str, Any]:
@@ -45,8 +45,7 @@ class KeptNode:
     :ivar ends: when it ended, and its exit code.
     """
 
-    def __init__(self, directory: Path, extra: dict[str, Any], processes: int) -> None:
-        self.processes = processes
+    def __init__(self, directory: Path, extra: dict[str, Any]) -> None:
         self.database = directory / "votes.sqlite3"
         self._logs = Path(tempfile.mkdtemp(prefix="chaos-logs-"))
         self._node = CrossbarNode(
@@ -161,18 +160,15 @@ class KeptNode:
         """Return the worker that serves, or supervises."""
         return next(self._named(CONTAINER), None)
 
-    def serving(self) -> list[psutil.Process]:
-        """Return the processes that serve the application, the oldest first."""
-        if not self.processes:
-            return list(self._named(CONTAINER))
-        children = self._named(CHILD)
-        return sorted(children, key=lambda process: (process.create_time(), process.pid))
-
-    def signal(self, process: psutil.Process, number: int) -> None:
-        """Send a signal to a process, if it is one of the node's."""
-        if process in self.descendants():
+    def signal(self, process: psutil.Process | None, number: int) -> None:
+        """Send a signal to a process, if it is one of the node's, and there."""
+        if process is not None and process in self.descendants():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+
+    def process(self, pid: int) -> psutil.Process | None:
+        """Return the process of the node with this id."""
+        return next((each for each in self.descendants() if each.pid == pid), None)
 
     def _named(self, what: str) -> Iterator[psutil.Process]:
         for process in self.descendants():

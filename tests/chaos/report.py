@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .run import Outcome, Phase, tally
+from .judging import Outcome, Phase, tally
 
 #: Violations that are shown of each rule.
 SHOWN = 5
@@ -17,7 +17,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "phases": [_phase(phase) for phase in outcome.phases],
         "steady": tally(outcome.steady),
         "not offered": outcome.not_offered,
-        "events": outcome.lost_events,
+        "events": outcome.events,
         "violations": [
             {"rule": violation.rule, "what": violation.what, "at": violation.at}
             for violation in outcome.violations
@@ -30,9 +30,11 @@ def _phase(phase: Phase) -> dict[str, Any]:
         "fault": phase.name,
         "what": phase.what,
         **tally(phase.calls),
-        "callers told after": _rounded(phase.told),
+        "longest wait for an error": _rounded(phase.told),
         "first success after": _rounded(phase.first_success),
+        "processes back after": _rounded(phase.back),
         "well after": _rounded(phase.recovered),
+        "events not handled": phase.unhandled,
     }
 
 
@@ -46,9 +48,11 @@ COLUMNS = (
     "results",
     "errors",
     "timeouts",
-    "callers told after",
+    "longest wait for an error",
     "first success after",
+    "processes back after",
     "well after",
+    "events not handled",
 )
 
 
@@ -57,7 +61,7 @@ def as_markdown(outcome: Outcome) -> str:
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     rows = [*map(_phase, outcome.phases), {"fault": "(none)", **tally(outcome.steady)}]
     lines += [f"| {' | '.join(_cell(row.get(name)) for name in COLUMNS)} |" for row in rows]
-    events = ", ".join(f"{count} {what}" for what, count in outcome.lost_events.items())
+    events = ", ".join(f"{count} {what}" for what, count in outcome.events.items())
     lines += ["", f"Events: {events}.", f"The disk: {outcome.disk}."]
     lines.append(f"Not sent, since as many as allowed were in flight: {outcome.not_offered or 0}.")
     lines.append(f"Violations: {len(outcome.violations)}.")

@@ -9,7 +9,7 @@ import psutil
 
 from .field import Field
 from .ledger import Violation
-from .node import CHILD, CONTAINER, ROUTER
+from .node import CONTAINER, ROUTER
 
 #: Seconds between two looks.
 INTERVAL = 1.0
@@ -71,8 +71,10 @@ def soak(on: Field, seconds: float) -> dict[int, Usage]:
 
 
 def _name(process: psutil.Process) -> str:
-    line = " ".join(process.cmdline())
-    names = {ROUTER: "router", CONTAINER: "container", CHILD: "serving process"}
+    line, above = (" ".join(each.cmdline()) for each in (process, process.parent() or process))
+    if CONTAINER in above and CONTAINER not in line:
+        return "below the container"
+    names = {ROUTER: "router", CONTAINER: "container"}
     return next((name for part, name in names.items() if part in line), "controller")
 
 
