@@ -11,10 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 OWN_MOUNTS = "--own-mounts"
+#: Serving processes, where there is what supervises them.
+PROCESSES = 2 if find_spec("flask_wamp._twisted.supervise") else 0
 
 
 def main() -> int:
@@ -65,7 +68,7 @@ def _options(faults: tuple[str, ...]) -> argparse.Namespace:
         "--soak", action="store_true", help="no faults: is the memory level for --seconds?"
     )
     parser.add_argument("--faults", type=_names, default=faults, help=f"of: {','.join(faults)}")
-    parser.add_argument("--processes", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="default: %(default)s")
     parser.add_argument("--rate", type=_rate, default=80.0, help="calls a second, at most 200")
     parser.add_argument("--calm", type=float, default=2.0, help="seconds between two faults")
     parser.add_argument("--seed", type=int, default=1)

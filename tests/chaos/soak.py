@@ -16,6 +16,8 @@ INTERVAL = 1.0
 #: Most that the second half may grow in a minute: KiB of memory, descriptors, threads. A call that
 #: leaves 100 bytes behind is over it at 80 calls a second.
 BOUNDS = {"memory": 400.0, "descriptors": 1.0, "threads": 1.0}
+#: What it may grow by in any case: what comes and goes within seconds, which short soaks see.
+FLUCTUATION = {"memory": 2048.0, "descriptors": 3.0, "threads": 3.0}
 UNITS = {"memory": "KiB", "descriptors": "", "threads": ""}
 
 
@@ -85,9 +87,10 @@ def not_level(usages: dict[int, Usage]) -> list[Violation]:
     for pid, usage in usages.items():
         if usage.times[0] > 2 * INTERVAL or usage.times[-1] < last - 2 * INTERVAL:
             found.append(Violation("came or went in the soak", f"{usage.name} {pid}"))
+        minutes = (usage.times[-1] - usage.times[0]) / 120
         for what, bound in BOUNDS.items():
             growth = usage.growth(what)
-            if growth > bound:
+            if growth > bound and growth * minutes > FLUCTUATION[what]:
                 text = f"{usage.name} {pid}: {growth:+.1f} {UNITS[what]} a minute"
                 found.append(Violation(f"growth of {what}", text))
     return found

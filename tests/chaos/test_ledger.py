@@ -264,7 +264,7 @@ def test_ledger_result_without_a_durable_event(book: Book) -> None:
 # --- the soak
 
 
-def usage(growth: float, *, begin: int = 0, end: int = 100) -> Usage:
+def usage(growth: float, *, begin: int = 0, end: int = 1000) -> Usage:
     """Return a process whose memory grows by so many KiB a minute."""
     found = Usage("serving process")
     for second in range(begin, end):
@@ -289,15 +289,20 @@ def test_soak_flags_what_grows_and_no_more() -> None:
 
 def test_soak_looks_at_the_second_half() -> None:
     settled = usage(0)
-    for second in range(40):
-        settled.values["memory"][second] = 50_000 + 1000 * second
+    for second in range(400):
+        settled.values["memory"][second] = 50_000 + 100 * second
     assert not_level({1: settled}) == []
+
+
+def test_soak_that_is_short_lets_things_come_and_go() -> None:
+    assert not_level({1: usage(3 * BOUNDS["memory"], end=60)}) == []
+    assert not_level({1: usage(30 * BOUNDS["memory"], end=60)}) != []
 
 
 def test_soak_flags_descriptors_and_threads() -> None:
     leaking = usage(0)
-    leaking.values["descriptors"] = [12 + second / 10 for second in range(100)]
-    leaking.values["threads"] = [8 + second / 10 for second in range(100)]
+    leaking.values["descriptors"] = [12 + second / 50 for second in range(1000)]
+    leaking.values["threads"] = [8 + second / 50 for second in range(1000)]
     rules = [violation.rule for violation in not_level({1: leaking})]
     assert rules == ["growth of descriptors", "growth of threads"]
 
