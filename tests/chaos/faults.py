@@ -226,11 +226,27 @@ class TermGroup(_Replaced):
             field.node.signal(process, signal.SIGTERM)
 
 
-class Reload(_Replaced):
-    name = "reload"
-    what = "`flask wamp reload`"
+class _AllReplaced(_Replaced):
+    """Every serving process is replaced, and no call fails."""
+
     needs_processes = True
     spares = "all"
+
+    def is_well(self, field: Field) -> bool:
+        return field.all_answer() and not self.before & field.answering()
+
+
+class Hangup(_AllReplaced):
+    name = "hangup"
+    what = "SIGHUP to the container: it replaces its processes, one after another"
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.node.container(), signal.SIGHUP)
+
+
+class Reload(_AllReplaced):
+    name = "reload"
+    what = "`flask wamp reload`"
 
     def inject(self, field: Field) -> None:
         command = [sys.executable, "-m", "flask", "wamp", "reload", "--config"]
@@ -240,9 +256,6 @@ class Reload(_Replaced):
         if done.returncode:
             said = (done.stdout + done.stderr).strip()
             field.violations.append(Violation("reload failed", said, field.ledger.now()))
-
-    def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before & field.answering()
 
 
 # --- what is between, and what there is too little of
@@ -379,7 +392,7 @@ def _publish(field: Field, topic: str, values: list[object]) -> None:
 ALL: Mapping[str, type[Fault]] = {
     fault.name: fault
     for fault in (
-        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, Reload,
+        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, Hangup, Reload,
         KillContainer, KillRouter, StopRouter, KillNode, TermNode, TermGroup,
         Cut, CutServing, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
     )
