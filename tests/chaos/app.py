@@ -22,6 +22,7 @@ from .names import (
     HAS_OUTBOX,
     HURT,
     NESTED,
+    PAGE,
     SCHEMA,
     SLEEPY,
     SLEEPY_HANDLER,
@@ -37,6 +38,8 @@ from .names import (
 app = Flask(__name__)
 app.config.from_prefixed_env("CHAOS")
 app.config["WAMP_TIMEOUT"] = WITHIN
+# Durable events wait for their consumer: nobody keeps them once they are sent.
+app.config["WAMP_OUTBOX_AWAITS"] = [DURABLE]
 wamp = WAMP(app)
 
 
@@ -155,6 +158,19 @@ def hurt(how: str) -> None:
 
 
 # --- what the hosted views call
+
+
+@app.get(f"/{PAGE}/<int:number>")
+def page(number: int) -> ResponseReturnValue:
+    """Answer with the number, and call nobody."""
+    return jsonify(number=number)
+
+
+@app.get("/hurt/<how>")
+def hurt_router(how: str) -> ResponseReturnValue:
+    """Do to the router's process what no view should."""
+    HURTS[how]()
+    return ""
 
 
 @app.get("/call/<uri>/<int:number>")

@@ -15,13 +15,16 @@ import psutil
 from tests.node.support import ROOT, SUBSCRIBE, SUBSCRIBED, RawPeer, on_reactor
 
 from . import names
-from .field import Field
+from .field import WATCHDOG, Field
+from .judging import Phase
 from .ledger import Violation
 
 #: Seconds that what needs somebody to end it lasts.
 LASTS = 3.0
 #: Seconds in which callers have their error: of a process that died, and of one that hangs.
 DEATH, HANG, VIEW_LIMIT = 0.1, 1.5, 2.0
+#: What the processes of the first service have no part in.
+OTHERS = (names.OTHER, names.PAGE)
 #: Events that the slow handler gets, and events and bytes that nobody reads.
 SLEEPY_EVENTS, UNREAD_EVENTS, UNREAD_SIZE = 40, 640, 64 * 1024
 #: Connections of the flood, and the descriptors that the router has left.
@@ -37,6 +40,7 @@ class Fault:
     :cvar needs_processes: it is for serving processes that are supervised.
     :cvar spares: calls that must not fail: ``nothing`` is promised, ``accepted`` (those in flight
         when it happens), or ``all``.
+    :cvar untouched: procedures that must not notice, nor pages, where processes are supervised.
     :cvar told_within: seconds in which a call that fails has its error, where processes are
         supervised; None: nothing is promised.
     """
@@ -46,6 +50,7 @@ class Fault:
     lasts: ClassVar[float] = 0.0
     needs_processes: ClassVar[bool] = False
     spares: ClassVar[str] = "nothing"
+    untouched: ClassVar[tuple[str, ...]] = ()
     told_within: ClassVar[float | None] = None
 
     def __init__(self) -> None:
@@ -62,9 +67,17 @@ class Fault:
     def heal(self, field: Field) -> None:
         """End it, where it does not end by itself."""
 
-    def promised(self, field: Field) -> float | None:
-        """Return the seconds in which callers are told."""
-        return self.told_within if field.processes else None
+    def phase(self, field: Field) -> Phase:
+        """Return what is promised, from now on."""
+        supervised = field.processes > 0
+        return Phase(
+            self.name,
+            self.what,
+            self.spares,
+            self.told_within if supervised else None,
+            time.monotonic(),
+            untouched=self.untouched if supervised else (),
+        )
 
     def is_well(self, field: Field) -> bool:
         """Tell whether it is over, and all processes answer."""
@@ -84,6 +97,7 @@ class _Replaced(Fault):
 class KillServing(_Replaced):
     name = "kill-serving"
     what = "SIGKILL of a serving process"
+    untouched = OTHERS
     told_within = DEATH
 
     def inject(self, field: Field) -> None:
@@ -93,6 +107,7 @@ class KillServing(_Replaced):
 class KillSubscriber(_Replaced):
     name = "kill-subscriber"
     what = "SIGKILL of the serving process that handles the events"
+    untouched = OTHERS
     needs_processes = True
     told_within = DEATH
 
@@ -103,6 +118,7 @@ class KillSubscriber(_Replaced):
 class KillAll(_Replaced):
     name = "kill-all"
     what = "SIGKILL of all serving processes at once"
+    untouched = OTHERS
     needs_processes = True
 
     def inject(self, field: Field) -> None:
@@ -116,6 +132,7 @@ class KillAll(_Replaced):
 class Exit(_Replaced):
     name = "exit"
     what = "a view calls `os._exit`"
+    untouched = OTHERS
     told_within = DEATH
 
     def inject(self, field: Field) -> None:
@@ -125,6 +142,7 @@ class Exit(_Replaced):
 class Segfault(_Replaced):
     name = "segfault"
     what = "a view segfaults"
+    untouched = OTHERS
     told_within = DEATH
 
     def inject(self, field: Field) -> None:
@@ -134,6 +152,7 @@ class Segfault(_Replaced):
 class HoldGIL(_Replaced):
     name = "gil"
     what = "a view holds the GIL for ever"
+    untouched = OTHERS
     told_within = HANG
     needs_processes = True
 
@@ -144,6 +163,7 @@ class HoldGIL(_Replaced):
 class Loop(_Replaced):
     name = "loop"
     what = f"a view loops for ever (`view_limit` {VIEW_LIMIT:g} s)"
+    untouched = OTHERS
     told_within = VIEW_LIMIT + HANG
     needs_processes = True
 
@@ -156,6 +176,7 @@ class StopServing(Fault):
 
     name = "stop-serving"
     what = "SIGSTOP of a serving process"
+    untouched = OTHERS
     told_within = HANG
     lasts = LASTS
 
@@ -199,6 +220,20 @@ class StopRouter(Fault):
         field.node.signal(self._stopped, signal.SIGCONT)
 
 
+class HoldGILOfRouter(_Replaced):
+    name = "gil-router"
+    what = f"a hosted view holds the router's GIL for ever (`watchdog` {WATCHDOG:g} s)"
+    needs_processes = True
+
+    def inject(self, field: Field) -> None:
+        request = f"GET /hurt/gil HTTP/1.1\r\nHost: 127.0.0.1:{field.node.port}\r\n\r\n"
+        self._connection = socket.create_connection(("127.0.0.1", field.node.port))
+        self._connection.sendall(request.encode())
+
+    def heal(self, field: Field) -> None:
+        self._connection.close()
+
+
 class KillNode(_Replaced):
     name = "kill-node"
     what = "SIGKILL of the controller; systemd kills the rest"
@@ -224,6 +259,22 @@ class TermGroup(_Replaced):
     def inject(self, field: Field) -> None:
         for process in field.node.descendants():
             field.node.signal(process, signal.SIGTERM)
+
+
+class KillOther(_Replaced):
+    name = "kill-other"
+    what = "SIGKILL of the serving process of the second service"
+    needs_processes = True
+    untouched = (names.ECHO, names.VOTE, names.NESTED, names.SLOW, names.EVENT, names.PAGE)
+
+    def look(self, field: Field) -> None:
+        self._other = field.ask(names.OTHER_WHO)
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.node.process(self._other), signal.SIGKILL)
+
+    def is_well(self, field: Field) -> bool:
+        return field.all_answer() and field.ask(names.OTHER_WHO) not in (None, self._other)
 
 
 class _AllReplaced(_Replaced):
@@ -392,8 +443,8 @@ def _publish(field: Field, topic: str, values: list[object]) -> None:
 ALL: Mapping[str, type[Fault]] = {
     fault.name: fault
     for fault in (
-        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, Hangup, Reload,
-        KillContainer, KillRouter, StopRouter, KillNode, TermNode, TermGroup,
+        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, KillOther, Hangup, Reload,
+        KillContainer, KillRouter, StopRouter, HoldGILOfRouter, KillNode, TermNode, TermGroup,
         Cut, CutServing, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
     )
 }  # fmt: skip

@@ -17,12 +17,14 @@ from tests.node.support import on_reactor
 from . import names
 from .ledger import Ledger, Violation, Witness
 from .load import Load
-from .node import KeptNode
+from .node import KeptNode, chaos_config
 from .relay import Relay
 from .ways import AutobahnPeer, FlaskWay, HTTPWay, Subscriber, Way
 
 #: Seconds that the peer that asks waits for an answer.
 ASK_WITHIN = 1.0
+#: Seconds that the router's reactor may stand still.
+WATCHDOG = 2.0
 #: Bytes of the disk that is filled.
 DISK_SIZE = 8 * 2**20
 
@@ -42,10 +44,11 @@ class Field:
         self.processes = processes
         self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.has_small_disk = own_mounts and self._mount_small_disk()
-        settings = dict(extra)
+        web, views, other = {"watchdog": WATCHDOG}, dict(extra), dict[str, Any]()
         if processes:
-            settings |= {"processes": processes, "url": f"unix:{self._serving_socket}"}
-        self.node = KeptNode(self.directory, settings)
+            views |= {"processes": processes, "url": f"unix:{self._serving_socket}"}
+            other = {"processes": 1}
+        self.node = KeptNode(self.directory, chaos_config(web, views, other))
         self.event_witness, self.durable_witness = Witness(), Witness()
         self.violations: list[Violation] = []
         self._rate, self._seed = rate, seed
@@ -138,6 +141,7 @@ class Field:
             self.node.is_up
             and self.subscriber.is_joined
             and len(self.answering()) == max(self.processes, 1)
+            and self.ask(names.OTHER_WHO) is not None
         )
 
     # --- the database

@@ -28,6 +28,8 @@ class Phase:
     :ivar first_success: until the first call that began behind it had its result, on the way that
         took longest.
     :ivar told: the longest that a call waited for its error.
+    :ivar node_ended: until the node had ended, where it did; *node_ready* is until one was ready.
+    :ivar untouched: what was sent that must not fail: procedures, topics and pages.
     :ivar unhandled: events that were acknowledged, and not handled by the application.
     """
 
@@ -41,6 +43,9 @@ class Phase:
     recovered: float | None = None
     first_success: float | None = None
     told: float | None = None
+    node_ended: float | None = None
+    node_ready: float | None = None
+    untouched: tuple[str, ...] = ()
     unhandled: int = 0
     calls: list[Call] = field(default_factory=list)
 
@@ -57,6 +62,11 @@ class Phase:
         self.told = max(waits, default=None)
         self.unhandled = len(unhandled(self.calls, handled))
 
+    def look_at_node(self, ends: Sequence[tuple[float, int]], starts: Sequence[float]) -> None:
+        """Take the end and the start of the node that were meanwhile."""
+        self.node_ended = next((at - self.began for at, _ in ends if at >= self.began), None)
+        self.node_ready = next((at - self.began for at in starts if at >= self.began), None)
+
     def broken(self, handled: Collection[int]) -> Iterable[Violation]:
         """Yield what was promised and not kept."""
         for call in self.calls:
@@ -66,6 +76,9 @@ class Phase:
                 self.spares == "accepted" and call.began < self.began - ACCEPTED_AFTER
             ):
                 rule = f"{self.name} spares {self.spares} calls"
+                yield Violation(rule, f"{call}: {call.answer}", call.began)
+            elif call.what in self.untouched:
+                rule = f"{self.name} does not touch {call.what}"
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
         if self.told_within and self.told and self.told > PATIENCE * self.told_within:
             text = f"{self.told:.2f} s, not {self.told_within:g} s"

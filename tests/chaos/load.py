@@ -16,6 +16,8 @@ MIXTURE: tuple[tuple[str, str, int], ...] = (
     (names.VOTE, VOTE, 25),
     (names.NESTED, CALL, 12),
     (names.SLOW, CALL, 8),
+    (names.OTHER, CALL, 10),
+    (names.PAGE, CALL, 20),
     (names.EVENT, PUBLISH, 20),
 )
 WITH_DURABLES = (*MIXTURE, (names.ADD_DURABLE, DURABLE, 20))
@@ -66,6 +68,8 @@ class Load:
 
     def _send(self, way: Way) -> None:
         what, kind, _weight = self._random.choices(self._mixture, self._weights)[0]
+        if what == names.PAGE and way.name != "http":
+            what = names.ECHO
         if self._ledger.in_flight(way.name) >= AT_ONCE:
             self._ledger.skip(way.name)
             return

@@ -13,6 +13,9 @@ ECHO, VOTE, NESTED, SLOW, HURT, WHO = (
 EVENT, DURABLE, SLEEPY, FLOOD = (
     f"com.chaos.{name}" for name in ("event", "durable", "sleepy", "flood")
 )
+OTHER, OTHER_WHO = "com.chaos.other", "com.chaos.other_who"
+#: A request to a view that calls nobody.
+PAGE = "page"
 ADD_DURABLE = "com.chaos.add_durable"
 #: Seconds that the slow view, and the handler of SLEEPY, take.
 SLOW_VIEW, SLEEPY_HANDLER = 0.5, 0.1

@@ -23,18 +23,21 @@ RESTART_DELAY = 0.5
 ROUTER, CONTAINER = "RouterController", "ContainerController"
 
 
-def chaos_config(extra: dict[str, Any]) -> dict[str, Any]:
-    """Return the single node's configuration with the application of the chaos.
+def chaos_config(web: dict[str, Any], *views: dict[str, Any]) -> dict[str, Any]:
+    """Return the single node's configuration with the two applications of the chaos.
 
-    :param extra: that of the component that serves.
+    :param web: the ``extra`` of the component in the router.
+    :param views: those of the components that serve.
     """
     config = node_config(
         web="tests.chaos.sessions.Web",
-        views=["tests.chaos.sessions.Views"],
+        views=[f"tests.chaos.sessions.{name}" for name in ("Views", "Other")],
         wsgi="tests.chaos.app",
     )
-    container = config["workers"][1]["components"][0]
-    container["extra"] = {**container.get("extra", {}), **extra}
+    router, container = config["workers"]
+    components = [*router["components"], *container["components"]]
+    for component, extra in zip(components, (web, *views), strict=True):
+        component["extra"] = {**component.get("extra", {}), **extra}
     return config
 
 
@@ -45,12 +48,10 @@ class KeptNode:
     :ivar ends: when it ended, and its exit code.
     """
 
-    def __init__(self, directory: Path, extra: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
         self.database = directory / "votes.sqlite3"
         self._logs = Path(tempfile.mkdtemp(prefix="chaos-logs-"))
-        self._node = CrossbarNode(
-            chaos_config(extra), env={"CHAOS_DATABASE": str(self.database)}, timeout=60.0
-        )
+        self._node = CrossbarNode(config, env={"CHAOS_DATABASE": str(self.database)}, timeout=60.0)
         self.starts: list[float] = []
         self.ends: list[tuple[float, int]] = []
         self._done = threading.Event()

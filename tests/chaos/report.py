@@ -33,6 +33,8 @@ def _phase(phase: Phase) -> dict[str, Any]:
         "longest wait for an error": _rounded(phase.told),
         "first success after": _rounded(phase.first_success),
         "processes back after": _rounded(phase.back),
+        "node ended after": _rounded(phase.node_ended),
+        "node ready after": _rounded(phase.node_ready),
         "well after": _rounded(phase.recovered),
         "events not handled": phase.unhandled,
     }
@@ -51,6 +53,8 @@ COLUMNS = (
     "longest wait for an error",
     "first success after",
     "processes back after",
+    "node ended after",
+    "node ready after",
     "well after",
     "events not handled",
 )

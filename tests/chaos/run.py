@@ -63,8 +63,7 @@ def wait_until_well(on: Field) -> float:
 def _go_through(fault: Fault, on: Field) -> Phase:
     fault.look(on)
     _say(f"{fault.name}: {fault.what}")
-    promised = fault.promised(on)
-    phase = Phase(fault.name, fault.what, fault.spares, promised, time.monotonic())
+    phase = fault.phase(on)
     try:
         fault.inject(on)
         time.sleep(fault.lasts)
@@ -75,6 +74,7 @@ def _go_through(fault: Fault, on: Field) -> Phase:
     if phase.back is not None:
         phase.recovered = _seconds_until(lambda: _calls_succeed(on, healed), phase)
     phase.over = time.monotonic()
+    phase.look_at_node(on.node.ends, on.node.starts)
     if phase.recovered is None:
         on.violations.append(Violation("not well again", fault.name, phase.began))
         _say("  not well again")

@@ -74,6 +74,23 @@ def test_judging_any_call_that_failed_where_all_are_spared() -> None:
     assert rules(phase(*failed, call(2, 101, 102), spares="all")) == ["fault spares all calls"] * 2
 
 
+def test_judging_what_had_no_part_in_it_and_failed() -> None:
+    met = phase(call(0, 101, 102, ERROR))
+    assert rules(met) == []
+    met.untouched = ("com.chaos.test",)
+    assert rules(met) == ["fault does not touch com.chaos.test"]
+    met.untouched = ("com.chaos.other",)
+    assert rules(met) == []
+
+
+def test_judging_end_and_start_of_the_node() -> None:
+    met = phase()
+    met.look_at_node([(50.0, 1)], [52.0])
+    assert (met.node_ended, met.node_ready) == (None, None)
+    met.look_at_node([(50.0, 1), (101.5, 1)], [52.0, 105.0])
+    assert (met.node_ended, met.node_ready) == (1.5, 5.0)
+
+
 def test_judging_an_event_that_was_not_handled() -> None:
     published = call(0, 101, 102, kind=PUBLISH)
     assert rules(phase(published, spares="all")) == ["fault loses no event"]

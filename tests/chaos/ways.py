@@ -22,7 +22,7 @@ from flask_wamp._twisted.reactor_thread import running_reactor
 from tests.node.support import on_reactor
 
 from .ledger import PUBLISH, Call, Ledger, Witness
-from .names import WITHIN, name_of
+from .names import PAGE, WITHIN, name_of
 
 #: Seconds between two attempts of a peer to connect, and how long one may take.
 RETRY, CONNECT_WITHIN = 0.1, 2.0
@@ -262,11 +262,13 @@ class HTTPWay(_Threads):
         self._submit(call, self._work)
 
     def _work(self, call: Call) -> None:
-        kind = "publish" if call.kind == PUBLISH else "call"
+        path = f"{'publish' if call.kind == PUBLISH else 'call'}/{call.what}"
+        if call.what == PAGE:
+            path = PAGE
         # The view has WITHIN seconds; the request a little more, so that its answer is seen.
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=WITHIN + 1)
         try:
-            connection.request("GET", f"/{kind}/{call.what}/{call.number}")
+            connection.request("GET", f"/{path}/{call.number}")
             response = connection.getresponse()
             self._enter(call, response.status, response.read())
         finally:
