@@ -25,7 +25,7 @@ def main() -> int:
     # After the exec, so that nothing is imported twice.
     from .faults import ALL
     from .field import Field
-    from .report import as_json, as_markdown
+    from .report import as_json, as_markdown, write_page
     from .run import Pace, judged, run, wait_until_well
     from .soak import as_markdown as soaked
     from .soak import not_level, soak
@@ -56,6 +56,8 @@ def main() -> int:
     sys.stdout.write(as_markdown(outcome))
     if options.json:
         options.json.write_text(json.dumps(as_json(outcome), indent=2))
+    if options.page:
+        write_page(options.page, outcome)
     if options.log and outcome.log:
         options.log.write_text(outcome.log)
     return 1 if outcome.violations else 0
@@ -73,6 +75,7 @@ def _options(faults: tuple[str, ...]) -> argparse.Namespace:
     parser.add_argument("--calm", type=float, default=2.0, help="seconds between two faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the ledger there")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
     parser.add_argument("--log", type=Path, help="write the node's log there, if anything is wrong")
     parser.add_argument(OWN_MOUNTS, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

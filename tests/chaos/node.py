@@ -51,7 +51,7 @@ class KeptNode:
     def __init__(self, directory: Path, config: dict[str, Any]) -> None:
         self.database = directory / "votes.sqlite3"
         self._logs = Path(tempfile.mkdtemp(prefix="chaos-logs-"))
-        self._node = CrossbarNode(config, env={"CHAOS_DATABASE": str(self.database)}, timeout=60.0)
+        self._node = CrossbarNode(config, env={"CHAOS_DATABASE": str(self.database)}, timeout=120.0)
         self.starts: list[float] = []
         self.ends: list[tuple[float, int]] = []
         self._done = threading.Event()

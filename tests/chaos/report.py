@@ -1,11 +1,14 @@
 """The ledger as a person reads it, and as a program does."""
 
+from pathlib import Path
 from typing import Any
 
 from .judging import Outcome, Phase, tally
 
 #: Violations that are shown of each rule.
 SHOWN = 5
+#: Between these the page has the table.
+BEGIN, END = '<!-- made by the run: make chaos ARGS="--page docs/chaos.md" -->\n', "<!-- end -->\n"
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -83,3 +86,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{count} {name}" for name, count in value.items()) or "0"
     return "-" if value is None else str(value)
+
+
+def write_page(page: Path, outcome: Outcome) -> None:
+    """Put the table into a page, in the place of the one before."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    page.write_text(before + BEGIN + as_markdown(outcome) + END + rest.partition(END)[2])
