@@ -41,6 +41,7 @@ class Fault:
     :cvar spares: calls that must not fail: ``nothing`` is promised, ``accepted`` (those in flight
         when it happens), or ``all``.
     :cvar untouched: procedures that must not notice, nor pages, where processes are supervised.
+    :cvar bites: some call must fail, or the fault was none.
     :cvar told_within: seconds in which a call that fails has its error, where processes are
         supervised; None: nothing is promised.
     """
@@ -51,6 +52,7 @@ class Fault:
     needs_processes: ClassVar[bool] = False
     spares: ClassVar[str] = "nothing"
     untouched: ClassVar[tuple[str, ...]] = ()
+    bites: ClassVar[bool] = False
     told_within: ClassVar[float | None] = None
 
     def __init__(self) -> None:
@@ -77,6 +79,7 @@ class Fault:
             self.told_within if supervised else None,
             time.monotonic(),
             untouched=self.untouched if supervised else (),
+            bites=self.bites,
         )
 
     def is_well(self, field: Field) -> bool:
@@ -118,6 +121,7 @@ class KillSubscriber(_Replaced):
 class KillAll(_Replaced):
     name = "kill-all"
     what = "SIGKILL of all serving processes at once"
+    bites = True
     untouched = OTHERS
     needs_processes = True
 
@@ -194,6 +198,7 @@ class StopServing(Fault):
 class KillContainer(_Replaced):
     name = "kill-container"
     what = "SIGKILL of the container"
+    bites = True
 
     def inject(self, field: Field) -> None:
         field.node.signal(field.node.container(), signal.SIGKILL)
@@ -202,6 +207,7 @@ class KillContainer(_Replaced):
 class KillRouter(_Replaced):
     name = "kill-router"
     what = "SIGKILL of the router worker"
+    bites = True
 
     def inject(self, field: Field) -> None:
         field.node.signal(field.node.router(), signal.SIGKILL)
@@ -223,6 +229,7 @@ class StopRouter(Fault):
 class HoldGILOfRouter(_Replaced):
     name = "gil-router"
     what = f"a hosted view holds the router's GIL for ever (`watchdog` {WATCHDOG:g} s)"
+    bites = True
     needs_processes = True
 
     def inject(self, field: Field) -> None:
@@ -237,6 +244,7 @@ class HoldGILOfRouter(_Replaced):
 class KillNode(_Replaced):
     name = "kill-node"
     what = "SIGKILL of the controller; systemd kills the rest"
+    bites = True
 
     def inject(self, field: Field) -> None:
         field.node.signal(field.node.descendants()[0], signal.SIGKILL)
@@ -245,6 +253,7 @@ class KillNode(_Replaced):
 class TermNode(_Replaced):
     name = "term-node"
     what = "SIGTERM to the node's first process, and a new start"
+    bites = True
     spares = "accepted"
 
     def inject(self, field: Field) -> None:
@@ -254,6 +263,7 @@ class TermNode(_Replaced):
 class TermGroup(_Replaced):
     name = "term-group"
     what = "SIGTERM to every process of the node at once, and a new start"
+    bites = True
     spares = "accepted"
 
     def inject(self, field: Field) -> None:
@@ -315,6 +325,7 @@ class Reload(_AllReplaced):
 class Cut(Fault):
     name = "cut"
     what = "the callers' WebSocket and Flask connections are cut, ten times"
+    bites = True
 
     def inject(self, field: Field) -> None:
         for _ in range(10):
@@ -335,6 +346,7 @@ class CutServing(Fault):
 class HalfOpen(Fault):
     name = "half-open"
     what = "the callers' connections carry nothing for 7 s, then are cut"
+    bites = True
     # Longer than a call may take.
     lasts = 7.0
 
@@ -364,6 +376,7 @@ class SlowLine(Fault):
 class FullDisk(Fault):
     name = "full-disk"
     what = "the disk of the database is full"
+    bites = True
     lasts = LASTS
 
     def inject(self, field: Field) -> None:

@@ -30,6 +30,7 @@ class Phase:
     :ivar told: the longest that a call waited for its error.
     :ivar node_ended: until the node had ended, where it did; *node_ready* is until one was ready.
     :ivar untouched: what was sent that must not fail: procedures, topics and pages.
+    :ivar bites: some call must fail, or the fault was none.
     :ivar unhandled: events that were acknowledged, and not handled by the application.
     """
 
@@ -46,6 +47,7 @@ class Phase:
     node_ended: float | None = None
     node_ready: float | None = None
     untouched: tuple[str, ...] = ()
+    bites: bool = False
     unhandled: int = 0
     calls: list[Call] = field(default_factory=list)
 
@@ -80,6 +82,8 @@ class Phase:
             elif call.what in self.untouched:
                 rule = f"{self.name} does not touch {call.what}"
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
+        if self.bites and not any(map(_has_failed, self.calls)):
+            yield Violation(f"{self.name} breaks something", "no call failed", self.began)
         if self.told_within and self.told and self.told > PATIENCE * self.told_within:
             text = f"{self.told:.2f} s, not {self.told_within:g} s"
             yield Violation(f"{self.name} tells callers in time", text, self.began)
@@ -102,6 +106,7 @@ class Outcome:
     violations: list[Violation]
     not_offered: Mapping[str, int]
     events: Mapping[str, int]
+    durables: Mapping[str, int]
     disk: str
     processes: int
     seconds: float

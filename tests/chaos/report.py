@@ -1,5 +1,6 @@
 """The ledger as a person reads it, and as a program does."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "disk": outcome.disk,
         "phases": [_phase(phase) for phase in outcome.phases],
         "steady": tally(outcome.steady),
-        "not offered": outcome.not_offered,
-        "events": outcome.events,
+        "not offered": dict(outcome.not_offered),
+        "events": dict(outcome.events),
+        "durable events": dict(outcome.durables),
         "violations": [
             {"rule": violation.rule, "what": violation.what, "at": violation.at}
             for violation in outcome.violations
@@ -68,9 +70,13 @@ def as_markdown(outcome: Outcome) -> str:
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     rows = [*map(_phase, outcome.phases), {"fault": "(none)", **tally(outcome.steady)}]
     lines += [f"| {' | '.join(_cell(row.get(name)) for name in COLUMNS)} |" for row in rows]
-    events = ", ".join(f"{count} {what}" for what, count in outcome.events.items())
-    lines += ["", f"Events: {events}.", f"The disk: {outcome.disk}."]
-    lines.append(f"Not sent, since as many as allowed were in flight: {outcome.not_offered or 0}.")
+    lines += [
+        "",
+        f"Events: {_cell(outcome.events)}.",
+        f"Durable events: {_cell(outcome.durables)}.",
+    ]
+    lines.append(f"The disk: {outcome.disk}.")
+    lines.append(f"Not sent, as many as allowed were in flight: {_cell(outcome.not_offered)}.")
     lines.append(f"Violations: {len(outcome.violations)}.")
     shown: dict[str, int] = {}
     for violation in outcome.violations:
@@ -83,7 +89,7 @@ def as_markdown(outcome: Outcome) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f} s"
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return ", ".join(f"{count} {name}" for name, count in value.items()) or "0"
     return "-" if value is None else str(value)
 

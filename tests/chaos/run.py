@@ -104,12 +104,13 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     for phase in phases:
         phase.fill(calls, [way.name for way in on.ways], handled)
     steady = steady_calls(calls, phases)
+    committed, durables = on.committed(), on.durable_witness.numbers()
     violations = [
         *on.violations,
         *broken_calls(everything, now),
         *broken_votes(everything, on.executed()),
         *broken_events(everything, on.event_witness),
-        *broken_durables(everything, on.committed(), on.durable_witness),
+        *broken_durables(everything, committed, on.durable_witness),
         *broken_calm(steady, handled),
         *(broken for phase in phases for broken in phase.broken(handled)),
     ]
@@ -119,6 +120,11 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
         violations=violations,
         not_offered=dict(on.ledger.not_offered),
         events=events(calls, on.event_witness.numbers(), handled),
+        durables={
+            "committed": len(committed),
+            "received": len(set(durables)),
+            "received again": len(durables) - len(set(durables)),
+        },
         disk="tmpfs" if on.has_small_disk else "SQLite's max_page_count",
         processes=on.processes,
         seconds=now - began,

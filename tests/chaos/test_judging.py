@@ -83,6 +83,15 @@ def test_judging_what_had_no_part_in_it_and_failed() -> None:
     assert rules(met) == []
 
 
+def test_judging_a_fault_that_broke_nothing() -> None:
+    met = phase(call(0, 101, 102))
+    met.bites = True
+    assert rules(met) == ["fault breaks something"]
+    met = phase(call(0, 101, 102), call(1, 101, 102, ERROR))
+    met.bites = True
+    assert rules(met) == []
+
+
 def test_judging_end_and_start_of_the_node() -> None:
     met = phase()
     met.look_at_node([(50.0, 1)], [52.0])
