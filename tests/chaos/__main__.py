@@ -23,7 +23,7 @@ PROCESSES = 2 if find_spec("flask_wamp._twisted.supervise") else 0
 def main() -> int:
     """Run what is asked for, and print the ledger."""
     # After the exec, so that nothing is imported twice.
-    from .faults import ALL
+    from .faults import ALL, fitting
     from .field import Field
     from .report import as_json, as_markdown, write_page
     from .run import Pace, judged, run, wait_until_well
@@ -35,12 +35,10 @@ def main() -> int:
     logging.getLogger("flask_wamp").setLevel(logging.CRITICAL)
     on = Field(
         processes=options.processes,
-        extra={"view_limit": 2.0} if options.processes else {},
         rate=options.rate,
         seed=options.seed,
         own_mounts=options.own_mounts,
     )
-    names = [name for name in options.faults if options.processes or not ALL[name].needs_processes]
     try:
         on.start()
         if options.soak:
@@ -50,7 +48,11 @@ def main() -> int:
             outcome = judged(on, [], began)
             sys.stdout.write(soaked(usages))
         else:
-            outcome = run(names, on, Pace(options.seconds, options.calm, options.seed))
+            outcome = run(
+                options.faults or fitting(ALL, options.processes),
+                on,
+                Pace(options.seconds, options.calm, options.seed),
+            )
     finally:
         on.end()
     sys.stdout.write(as_markdown(outcome))
@@ -69,7 +71,7 @@ def _options(faults: tuple[str, ...]) -> argparse.Namespace:
     parser.add_argument(
         "--soak", action="store_true", help="no faults: is the memory level for --seconds?"
     )
-    parser.add_argument("--faults", type=_names, default=faults, help=f"of: {','.join(faults)}")
+    parser.add_argument("--faults", type=_names, default=(), help=f"of: {','.join(faults)}")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="default: %(default)s")
     parser.add_argument("--rate", type=_rate, default=80.0, help="calls a second, at most 200")
     parser.add_argument("--calm", type=float, default=2.0, help="seconds between two faults")

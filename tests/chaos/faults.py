@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import psutil
@@ -15,14 +15,14 @@ import psutil
 from tests.node.support import ROOT, SUBSCRIBE, SUBSCRIBED, RawPeer, on_reactor
 
 from . import names
-from .field import WATCHDOG, Field
+from .field import VIEW_LIMIT, WATCHDOG, Field
 from .judging import Phase
 from .ledger import Violation
 
 #: Seconds that what needs somebody to end it lasts.
 LASTS = 3.0
 #: Seconds in which callers have their error: of a process that died, and of one that hangs.
-DEATH, HANG, VIEW_LIMIT = 0.1, 1.5, 2.0
+DEATH, HANG = 0.1, 1.5
 #: What the processes of the first service have no part in.
 OTHERS = (names.OTHER, names.PAGE)
 #: Events that the slow handler gets, and events and bytes that nobody reads.
@@ -461,5 +461,10 @@ ALL: Mapping[str, type[Fault]] = {
         Cut, CutServing, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
     )
 }  # fmt: skip
-#: Those of `make test`, which bring no node down.
-SHORT = ("kill-serving", "cut", "full-disk")
+#: Those of `make test`, which bring no node down where processes are supervised.
+SHORT = ("kill-serving", "gil", "cut", "full-disk")
+
+
+def fitting(names: Iterable[str], processes: int) -> list[str]:
+    """Return those of *names* that a node with so many serving processes is made for."""
+    return [name for name in names if processes or not ALL[name].needs_processes]

