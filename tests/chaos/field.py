@@ -172,14 +172,10 @@ class Field:
         if not self.has_small_disk:
             names.full_mark(self.node.database).touch()
             return
-        self._fill()
-        # SQLite writes into the log that it has, until that has to grow: so it has none.
+        # SQLite writes into the log that it has, until that has to grow: so it has next to none.
         with contextlib.closing(names.open_database(str(self.node.database))) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._fill()
-
-    def _fill(self) -> None:
-        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT)
         try:
             with contextlib.suppress(OSError):
                 while os.write(descriptor, bytes(4096)):
