@@ -134,6 +134,8 @@ class Ledger:
         self._lock = threading.Lock()
         self.calls: list[Call] = []
         self._open: Counter[str] = Counter()
+        #: Answers that nobody awaited.
+        self.strays: list[str] = []
         #: Calls that could not be offered, since as many as allowed were in flight; never sent.
         self.not_offered: Counter[str] = Counter()
 
@@ -170,6 +172,11 @@ class Ledger:
         """Return the calls without an answer."""
         with self._lock:
             return [call for call in self.calls if not call.answers]
+
+    def stray(self, what: str) -> None:
+        """Enter an answer to a request that was answered before, or never made."""
+        with self._lock:
+            self.strays.append(what)
 
     def in_flight(self, way: str) -> int:
         """Return how many calls of *way* have no answer yet."""

@@ -107,6 +107,7 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     committed, durables = on.committed(), on.durable_witness.numbers()
     violations = [
         *on.violations,
+        *(Violation("an answer to nobody", stray) for stray in on.ledger.strays),
         *broken_calls(everything, now),
         *broken_votes(everything, on.executed()),
         *broken_events(everything, on.event_witness),

@@ -16,8 +16,8 @@ INTERVAL = 1.0
 #: Most that the second half may grow in a minute: KiB of memory, descriptors, threads. A call that
 #: leaves 100 bytes behind is over it at 80 calls a second.
 BOUNDS = {"memory": 400.0, "descriptors": 1.0, "threads": 1.0}
-#: What it may grow by in any case: what comes and goes within seconds, which short soaks see.
-FLUCTUATION = {"memory": 2048.0, "descriptors": 3.0, "threads": 3.0}
+#: What it may grow by in any case: what comes and goes within seconds, and pools that fill.
+FLUCTUATION = {"memory": 2048.0, "descriptors": 3.0, "threads": 8.0}
 UNITS = {"memory": "KiB", "descriptors": "", "threads": ""}
 
 

@@ -1,8 +1,11 @@
 """The ledger finds every bad history, and no fault with a good one."""
 
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from autobahn.wamp import message
 
 from .ledger import (
     CALL,
@@ -20,6 +23,7 @@ from .ledger import (
     broken_votes,
 )
 from .soak import BOUNDS, INTERVAL, Usage, not_level, slope
+from .ways import AutobahnPeer, _Session
 
 WITHIN = 5.0
 
@@ -139,6 +143,24 @@ def test_ledger_counts_what_is_in_flight_once_for_each_call(book: Book) -> None:
     book.ledger.result(call, call.number)
     book.ledger.result(call, call.number)
     assert book.ledger.in_flight("websocket") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        message.Result(7),
+        message.Published(7, 1),
+        message.Error(message.Call.MESSAGE_TYPE, 7, "wamp.error.canceled"),
+        message.Error(message.Publish.MESSAGE_TYPE, 7, "wamp.error.canceled"),
+    ],
+    ids=repr,
+)
+def test_ledger_answer_to_nobody_on_the_wire(book: Book, answer: message.Message) -> None:
+    session = _Session()
+    session._session_id = 1
+    session.peer = cast("AutobahnPeer", SimpleNamespace(name="websocket", ledger=book.ledger))
+    session.onMessage(answer)
+    assert book.ledger.strays == [f"{type(answer).__name__} 7 by websocket"]
 
 
 # --- votes

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from autobahn.twisted.rawsocket import WampRawSocketClientFactory
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.wamp import message
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer
 from autobahn.wamp.types import ComponentConfig, PublishOptions, SubscribeOptions
 from flask import Flask, g
-from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.python.failure import Failure
 
@@ -29,6 +29,11 @@ RETRY, CONNECT_WITHIN = 0.1, 2.0
 #: Calls that one way has in flight at most, in threads where it needs them.
 AT_ONCE = 12
 NOT_CONNECTED = "not connected"
+#: What is answered by which message, but for errors.
+ANSWERS: dict[type, int] = {
+    message.Result: message.Call.MESSAGE_TYPE,
+    message.Published: message.Publish.MESSAGE_TYPE,
+}
 
 
 class Way(Protocol):
@@ -50,6 +55,21 @@ class _Session(ApplicationSession):
 
     def onJoin(self, details: Any) -> Any:
         return self.peer.joined(self)
+
+    def onMessage(self, msg: Any) -> None:
+        """Note an answer to what has been answered, or was never asked."""
+        if self._is_awaited(msg):
+            super().onMessage(msg)
+        else:
+            self.peer.ledger.stray(f"{type(msg).__name__} {msg.request} by {self.peer.name}")
+
+    def _is_awaited(self, msg: Any) -> bool:
+        kind = msg.request_type if isinstance(msg, message.Error) else ANSWERS.get(type(msg))
+        requests = {
+            message.Call.MESSAGE_TYPE: self._call_reqs,
+            message.Publish.MESSAGE_TYPE: self._publish_reqs,
+        }
+        return kind not in requests or msg.request in requests[kind]
 
     def onDisconnect(self) -> None:
         self.peer.lost(self)
@@ -147,19 +167,26 @@ class AutobahnPeer:
         except Exception as error:  # noqa: BLE001 - whatever Autobahn says of a dying transport
             self.ledger.error(call, name_of(error))
             return
-        too_late = self._reactor.callLater(call.within, sent.cancel)
+        # It is not canceled at the router: Autobahn takes the answer to that for a violation of the
+        # protocol, and ends the session.
+        too_late = self._reactor.callLater(
+            call.within, self.ledger.timeout, call, "its time was over"
+        )
 
-        def succeeded(value: Any) -> None:
-            too_late.cancel()
-            self.ledger.result(call, call.number if call.kind == PUBLISH else value)
-
-        def failed(failure: Failure) -> None:
+        def ended() -> bool:
+            """Tell whether the answer is in time."""
             if too_late.active():
                 too_late.cancel()
+                return True
+            return False
+
+        def succeeded(value: Any) -> None:
+            if ended():
+                self.ledger.result(call, call.number if call.kind == PUBLISH else value)
+
+        def failed(failure: Failure) -> None:
             error: Any = failure.value
-            if isinstance(error, CancelledError):
-                self.ledger.timeout(call, "its time was over")
-            else:
+            if ended():
                 self.ledger.error(call, name_of(error))
 
         sent.addCallbacks(succeeded, failed)
