@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -100,7 +101,7 @@ class Field:
     def _remove(self) -> None:
         if self.has_small_disk:
             subprocess.run(["umount", "--lazy", str(self.directory)], capture_output=True)
-        subprocess.run(["rm", "-rf", str(self.directory)])
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- asking
 
