@@ -169,9 +169,9 @@ class Field:
         return self.directory / "ballast"
 
     def fill_disk(self) -> None:
-        """Leave no byte on the disk of the database, or let the database not grow."""
+        """Leave no byte on the disk of the database, or let those who serve write no file."""
         if not self.has_small_disk:
-            names.full_mark(self.node.database).touch()
+            self._limit_files(1)
             return
         # SQLite writes into the log that it has, until that has to grow: so it has next to none.
         with contextlib.closing(names.open_database(str(self.node.database))) as database:
@@ -187,4 +187,12 @@ class Field:
     def free_disk(self) -> None:
         """Give the space back."""
         self._ballast.unlink(missing_ok=True)
-        names.full_mark(self.node.database).unlink(missing_ok=True)
+        if not self.has_small_disk:
+            self._limit_files(psutil.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        """Set the limit of a file's bytes, by prlimit(2); SQLite then fails as on a full disk."""
+        for process in map(self.node.process, self.answering()):
+            if process is not None:
+                _soft, hard = process.rlimit(psutil.RLIMIT_FSIZE)
+                process.rlimit(psutil.RLIMIT_FSIZE, (size, hard))

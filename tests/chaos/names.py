@@ -1,7 +1,6 @@
 """What the application and those who call it have in common: names, times and the database."""
 
 import sqlite3
-from pathlib import Path
 
 from flask_wamp import WAMP
 
@@ -37,15 +36,7 @@ def open_database(path: str) -> sqlite3.Connection:
     """Open the database of the votes; a writer waits for another for two seconds."""
     database = sqlite3.connect(path, timeout=2.0)
     database.execute("PRAGMA journal_mode=WAL")
-    if full_mark(path).exists():
-        # No more pages than there are: what a disk without space is, where none can be had.
-        database.execute("PRAGMA max_page_count=1")
     return database
-
-
-def full_mark(path: str | Path) -> Path:
-    """Return the file that stands for a disk without space."""
-    return Path(f"{path}.full")
 
 
 def name_of(error: BaseException) -> str:

@@ -126,7 +126,7 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
             "received": len(set(durables)),
             "received again": len(durables) - len(set(durables)),
         },
-        disk="tmpfs" if on.has_small_disk else "SQLite's max_page_count",
+        disk="tmpfs" if on.has_small_disk else "RLIMIT_FSIZE",
         processes=on.processes,
         seconds=now - began,
         log=on.node.log() if violations else "",
