@@ -166,6 +166,14 @@ format: $(DEV) ## format the code and repair what can be repaired
 	@$(VENV)/bin/ruff check --fix-only
 	@$(VENV)/bin/ruff format
 
+.PHONY: chaos
+chaos: $(DEV) ## kill, hang and cut off a node under load, and account for every call; some 10 minutes
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m tests.chaos --seconds 540 $(ARGS)
+
+.PHONY: soak
+soak: $(DEV) ## load a node for 10 minutes: memory and descriptors must stay level; ARGS="--seconds 60"
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m tests.chaos --soak --seconds 600 $(ARGS)
+
 .PHONY: bench
 bench: $(DEV) $(WAMPY) $(SERVERS) $(EVENTLET) $(VENDOR) $(NODE_MODULES) ## run the benchmarks
 	@WAMPY_PYTHON="$(abspath $(VENV_WAMPY)/bin/python)" \
