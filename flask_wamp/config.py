@@ -8,6 +8,7 @@ from typing import Any
 from .address import DEFAULT_URL, URL_REMEDY, Address, urls_in
 from .credentials import Credentials, credentials_in
 from .errors import invalid_config
+from .secret import Secret, hidden
 from .tls import TLSFiles, tls_files
 from .uris import invalid_uri
 
@@ -34,6 +35,8 @@ class WampConfig:
     :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
         ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
+    :ivar metrics: count for Prometheus what the application does (``WAMP_METRICS``).
+    :ivar metrics_token: who has it may see the metrics from anywhere (``WAMP_METRICS_TOKEN``).
     """
 
     addresses: tuple[Address, ...]
@@ -45,6 +48,8 @@ class WampConfig:
     tls: TLSFiles
     credentials: Credentials | None = None
     serve: bool = False
+    metrics: bool = False
+    metrics_token: Secret | None = None
 
     @property
     def urls(self) -> str:
@@ -81,6 +86,8 @@ class WampConfig:
                 [each.url for each in addresses if not each.tls],
             ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
+            metrics=_flag("WAMP_METRICS", config.get("WAMP_METRICS")),
+            metrics_token=_token("WAMP_METRICS_TOKEN", config.get("WAMP_METRICS_TOKEN")),
         )
 
 
@@ -178,6 +185,19 @@ def _uri_prefix(key: str, value: Any) -> str:
     if not isinstance(value, str) or invalid_uri(value.removesuffix(".")):
         raise invalid_config(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
     return value if value.endswith(".") else value + "."
+
+
+def _token(key: str, value: Any) -> Secret | None:
+    secret = hidden(value)
+    if secret is None:
+        return None
+    if not isinstance(secret, Secret) or not re.fullmatch(r"[!-~]{16,}", secret.reveal()):
+        remedy = (
+            "give 16 characters or more, letters and digits, as `python -c 'import secrets; "
+            "print(secrets.token_urlsafe())'` prints them"
+        )
+        raise invalid_config(key, secret, remedy)
+    return secret
 
 
 def _flag(key: str, value: Any) -> bool:

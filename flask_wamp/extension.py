@@ -24,6 +24,7 @@ from .declare.registry import Registry
 from .errors import SetupError
 from .logging_in import Logins
 from .login import logins
+from .observe import enabling
 from .serve import typed_views
 from .serve.responses import let_views_return_results
 from .servers import serving
@@ -82,6 +83,7 @@ class WAMP(Logins, Namespaces):
         logins.init_app(app, state.ask)
         if config.serve:
             serving.init_app(state)
+        enabling.init_app(state)
         self._apps.add(app)
 
     def register_namespace(self, namespace: Namespace) -> None:

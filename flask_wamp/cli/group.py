@@ -18,6 +18,7 @@ from .serve import serve
 from .sessions import sessions
 from .shell import shell
 from .talk import call, publish
+from .watch import health, metrics
 
 
 class Commands(AppGroup):
@@ -49,5 +50,19 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-for command in (call, check, init, publish, rights, routes, run, serve, sessions, shell, subscribe):
+for command in (
+    call,
+    check,
+    health,
+    init,
+    metrics,
+    publish,
+    rights,
+    routes,
+    run,
+    serve,
+    sessions,
+    shell,
+    subscribe,
+):
     wamp.add_command(command)

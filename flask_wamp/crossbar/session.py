@@ -12,6 +12,7 @@ from .._twisted.notices import Notices
 from .._twisted.reactor_thread import running_reactor
 from .._twisted.session import Session
 from .._twisted.threads import ReactorQueue
+from ..observe.store import offer
 from ..state import State, state_of
 from .application import load_application
 
@@ -31,6 +32,8 @@ class AppSession(Session):
 
     application: ClassVar[str] = ""
     factories: ClassVar[bool] = True
+    #: The node starts this one before its others.
+    is_first: ClassVar[bool] = False
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -45,6 +48,8 @@ class AppSession(Session):
         self._stopping = False
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
+        if "cbdir" in self._extra:
+            offer(self._extra["cbdir"], first=self.is_first)
         try:
             state = state_of(load_application(self._application, factories=self.factories))
         except Exception as error:  # noqa: BLE001

@@ -33,8 +33,16 @@ def bind(
     state.callers.renew(session.authrole)
     server = ViewServer(session, state, pool, limits)
     session.server = server
+    watch_load(server, pool)
     registry = state.registry
     return server.add_all([*registry.procedures, *registry.subscriptions])
+
+
+def watch_load(server: "ViewServer", pool: ElasticPool) -> None:
+    """Let what *server* has to do be looked at, where the application's metrics are on."""
+    meter = server.calls.dispatcher.meter
+    if meter is not None:
+        meter.watch(server, pool.reactor.call_later)
 
 
 def _served_elsewhere(*_args: Any, **_kwargs: Any) -> None:
@@ -138,6 +146,22 @@ class ViewServer:
             )
         self.calls.forget(number)
         self.events.forget(number)
+
+    def over(self) -> bool:
+        """Tell whether the session has ended."""
+        return not self.session.is_attached()
+
+    def running_calls(self) -> int:
+        """Return how many calls have no answer yet."""
+        return self.calls.running()
+
+    def waiting_calls(self) -> int:
+        """Return how many of these wait for a place."""
+        return self.calls.waiting()
+
+    def waiting_events(self) -> int:
+        """Return how many events wait for their handlers."""
+        return self.events.waiting()
 
     def _request(self, declared: "Declared") -> "Deferred[Any]":
         if isinstance(declared, Procedure):

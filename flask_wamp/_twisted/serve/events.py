@@ -76,6 +76,12 @@ class HandlerQueue:
                     handler=describe(self.subscription.function),
                 )
             self._dropped += 1
+            if self.dispatcher.meter is not None:
+                self.dispatcher.meter.dropped(self.subscription.topic)
+
+    def waiting(self) -> int:
+        """Return how many events wait."""
+        return len(self._events)
 
     def finished(self) -> None:
         """Go on with the next event."""
@@ -116,6 +122,10 @@ class Events:
     def forget(self, number: int) -> None:
         """Handle no further event of a subscription, which is gone."""
         self._handlers.pop(number, None)
+
+    def waiting(self) -> int:
+        """Return how many events wait, of all handlers."""
+        return sum(queue.waiting() for queues in self._handlers.values() for queue in queues)
 
     def handle(self, event: message.Event) -> None:
         """Queue an event for each handler of its subscription."""

@@ -1,5 +1,6 @@
 """Calls and events on their way through the pool: what runs on its threads."""
 
+from time import monotonic
 from typing import Any, Protocol
 
 from autobahn.wamp import message
@@ -59,8 +60,8 @@ class CallJob:
     """One invocation on its way through the pool."""
 
     __slots__ = (
-        "args", "error", "gate", "invocation", "kwargs", "limit", "owner", "procedure", "request",
-        "streams_of", "taken", "token", "value",
+        "args", "arrived", "declared", "error", "gate", "invocation", "kwargs", "limit", "owner",
+        "procedure", "request", "streams_of", "taken", "token", "value",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,9 @@ class CallJob:
         called = msg.procedure or uri
         self.owner = owner
         self.request: int = msg.request
+        #: When it came, in seconds of the monotonic clock; and its procedure's URI, or pattern.
+        self.arrived = monotonic()
+        self.declared = uri
         self.procedure = procedure
         self.invocation = Invocation(
             called,
@@ -181,15 +185,23 @@ class EventJob:
                 reason=reason,
             )
             return
+        begun = monotonic()
+        error: BaseException | None = None
         try:
-            self._queue.dispatcher.handle(subscription, self._event, self._args, self._kwargs)
+            error = self._queue.dispatcher.handle(
+                subscription, self._event, self._args, self._kwargs
+            )
         except BaseException as exit_:  # noqa: BLE001
+            error = exit_
             # sys.exit() in a handler must not take a thread, and the later events, with it.
             self._log.error(
                 "flask-wamp: {handler} ended with {exit}",
                 handler=describe(subscription.function),
                 exit=type(exit_).__name__,
             )
+        meter = self._queue.dispatcher.meter
+        if meter is not None:
+            meter.handled(subscription.topic, monotonic() - begun, failed=error is not None)
 
     def finish(self) -> None:
         """Let the next event be handled; on the reactor's thread."""

@@ -21,7 +21,7 @@ from ...errors import AUTHORIZATION_FAILED, NOT_AUTHORIZED
 from ...state import State
 from ..session import Session
 from ..threads import ElasticPool
-from .binding import Declared, ViewServer
+from .binding import Declared, ViewServer, watch_load
 from .gates import Limits
 
 log = logging.getLogger("flask_wamp")
@@ -44,6 +44,7 @@ def share(
     """
     server = SharedServer(session, state, pool, limits, election)
     session.server = server
+    watch_load(server, pool)
     return server.begin()
 
 

@@ -1,0 +1,200 @@
+"""Is everything there that the node is to have: what ``/readyz`` is made of.
+
+Asked of the router by the application's own link, whichever it is, so it is the same in the node's
+process as under gunicorn: its list of registrations (WAMP spec, 12.4) tells which procedures somebody
+serves, and which supervisors there are, and those tell of their processes.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from ..call.link import Answer, Link
+from ..call.options import Options
+from ..errors import CallTimeout, NotConnected, RemoteError, WAMPError
+from ..state import State
+
+#: Seconds that a look may take.
+LIMIT = 1.0
+#: Seconds for which a report is given again to whoever asks: strangers may ask at any rate.
+KEPT = 1.0
+#: Registrations that are asked for at a time.
+BATCH = 200
+NODE_STOPPING = "flask_wamp.node.stopping"
+_STATUS = re.compile(r"flask_wamp\.supervisor\.(.+)\.status")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found.
+
+    :ivar missing: what is not as it is to be, by kind: ``router``, ``procedures``, ``processes``,
+        ``node``, ``outbox``; each with what is to be said of it.
+    """
+
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.missing
+
+
+class Checks:
+    """Looks whether everything is there, at most once a second.
+
+    :param awaited: procedures of other services that are to be there as well.
+    """
+
+    def __init__(self, awaited: Iterable[str] = ()) -> None:
+        self._awaited = [(uri, "exact") for uri in awaited]
+        self._known: dict[int, tuple[str, str] | None] = {}
+        self._report = Report({"router": ["nobody has looked yet"]})
+        self._until = 0.0
+        # Made where it is used: this object is made before servers fork and gevent patches.
+        self._locks: dict[int, threading.Lock] = {}
+
+    def report(self, state: State) -> Report:
+        """Return what was found less than :data:`KEPT` seconds ago, or look.
+
+        While one thread looks the others do not wait for it, if there is a report at all.
+        """
+        if monotonic() < self._until:
+            return self._report
+        lock = self._locks.setdefault(os.getpid(), threading.Lock())
+        is_first = self._until == 0.0
+        if not lock.acquire(blocking=is_first):
+            return self._report
+        try:
+            if monotonic() >= self._until:
+                self._report = Report(self._look(state))
+                self._until = monotonic() + KEPT
+            return self._report
+        finally:
+            lock.release()
+
+    def _look(self, state: State) -> dict[str, list[str]]:
+        """Return what is missing, by kind, within about :data:`LIMIT` seconds."""
+        look = _Look(state, self._known)
+        missing = {
+            "node": look.node(),
+            "procedures": look.procedures(self._awaited),
+            "processes": look.processes(),
+            "outbox": look.outbox(),
+            "router": look.router(),
+        }
+        return {kind: problems for kind, problems in missing.items() if problems}
+
+
+class _Look:
+    """One look; everything that is asked for is asked for at once.
+
+    :param known: URI and match policy of registrations by their ids, which mean the same for ever;
+        None for those that nobody may ask for. Kept from look to look.
+    """
+
+    def __init__(self, state: State, known: dict[int, tuple[str, str] | None]) -> None:
+        self._state = state
+        self._known = known
+        self._until = monotonic() + LIMIT
+        self._link: Link = state.linked()
+        self._problem: str | None = None
+        self._there: set[tuple[str, str]] = set()
+        self._stopping: Answer | None = None
+        self._statuses: dict[str, Answer] = {}
+        try:
+            self._ask()
+        except (NotConnected, CallTimeout) as error:
+            self._problem = str(error)
+        except RemoteError as error:
+            self._problem = f"{error}; let the role of this process call wamp.registration.*"
+        except WAMPError as error:
+            self._problem = str(error)
+
+    def router(self) -> list[str]:
+        """Return why the router cannot be asked."""
+        return [] if self._problem is None else [self._problem]
+
+    def procedures(self, awaited: Iterable[tuple[str, str]]) -> list[str]:
+        """Return the procedures that nobody has registered."""
+        state = self._state
+        if self._problem is not None:
+            return []
+        wanted = {*state.registry.resolved(state.config.uri_prefix), *awaited}
+        missing = {uri for uri, match in wanted if (uri, match) not in self._there}
+        return sorted({*missing, *state.health.missing})
+
+    def processes(self) -> list[str]:
+        """Return the supervisors that lack processes."""
+        found = []
+        for name, answer in sorted(self._statuses.items()):
+            try:
+                problem = _lacking(answer.result(self._left()))
+            except (WAMPError, TimeoutError) as error:
+                problem = f"its supervisor does not answer: {error}"
+            if problem:
+                found.append(f"{name}: {problem}")
+        return found
+
+    def node(self) -> list[str]:
+        """Return that the node is stopping, if it is."""
+        stopping = self._state.health.stopping
+        if self._stopping is not None and not stopping:
+            try:
+                stopping = self._stopping.result(self._left()) is True
+            except (WAMPError, TimeoutError):
+                stopping = False
+        return ["it is stopping"] if stopping else []
+
+    def outbox(self) -> list[str]:
+        """Return why lasting events are not delivered."""
+        return []
+
+    def _ask(self) -> None:
+        listed = self._link.call("wamp.registration.list", [], {}, self._options())
+        ids = {number for numbers in listed.values() for number in numbers}
+        for number in [number for number in self._known if number not in ids]:
+            del self._known[number]
+        unknown = sorted(ids - self._known.keys())
+        for begin in range(0, len(unknown), BATCH):
+            self._learn(unknown[begin : begin + BATCH])
+        self._there = {found for number in ids if (found := self._known.get(number)) is not None}
+        if not self._state.health.joined and (NODE_STOPPING, "exact") in self._there:
+            self._stopping = self._start(NODE_STOPPING)
+        for uri, _match in self._there:
+            supervisor = _STATUS.fullmatch(uri)
+            if supervisor:
+                self._statuses[supervisor[1]] = self._start(uri)
+
+    def _learn(self, numbers: list[int]) -> None:
+        answers = [(number, self._start("wamp.registration.get", number)) for number in numbers]
+        for number, answer in answers:
+            try:
+                found = answer.result(self._left())
+            except RemoteError:
+                # It has gone meanwhile, or is the router's own.
+                self._known[number] = None
+            else:
+                self._known[number] = (found["uri"], found["match"])
+
+    def _start(self, uri: str, *args: Any) -> Answer:
+        return self._link.start(uri, list(args), {}, self._options())
+
+    def _options(self) -> Options:
+        return Options(timeout=self._left())
+
+    def _left(self) -> float:
+        return max(self._until - monotonic(), 0.01)
+
+
+def _lacking(status: Any) -> str | None:
+    """Return what a supervisor's *status* says is not there."""
+    slots = status.get("slots", []) if isinstance(status, Mapping) else []
+    absent = [str(slot.get("slot", index)) for index, slot in enumerate(slots) if not slot["ready"]]
+    if not absent:
+        return None
+    return f"{len(absent)} of {len(slots)} processes are not ready (slot {', '.join(absent)})"
