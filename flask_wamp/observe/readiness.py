@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 from ..call.link import Answer, Link
 from ..call.options import Options
-from ..errors import CallTimeout, NotConnected, RemoteError, WAMPError
+from ..errors import CallTimeout, NotAuthorized, NotConnected, RemoteError, WAMPError
 from ..state import State
 
 #: Seconds that a look may take.
@@ -25,7 +25,42 @@ KEPT = 1.0
 #: Registrations that are asked for at a time.
 BATCH = 200
 NODE_STOPPING = "flask_wamp.node.stopping"
+_GONE = "wamp.error.no_such_registration"
 _STATUS = re.compile(r"flask_wamp\.supervisor\.(.+)\.status")
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """What a supervisor says of its processes.
+
+    :ivar processes: how many there are to be.
+    :ivar absent: the slots whose process does not serve.
+    :ivar restarts: processes that were started because one had ended.
+    :ivar replacements: processes that have taken over from one that served.
+    """
+
+    processes: int
+    absent: tuple[int, ...]
+    restarts: int
+    replacements: int
+
+    @classmethod
+    def of(cls, status: Any) -> Self:
+        """Read what ``flask_wamp.supervisor.*.status`` has answered.
+
+        :raises ValueError: it is something else.
+        """
+        try:
+            slots = [
+                (int(slot["slot"]), bool(slot["ready"]), int(slot["restarts"]), slot["generation"])
+                for slot in status["slots"]
+            ]
+            # The first process of a slot is neither; where none runs the generation is 0.
+            replaced = sum(max(int(ran) - 1 - again, 0) for _slot, _ready, again, ran in slots)
+        except (LookupError, TypeError) as error:
+            raise ValueError(f"its supervisor tells something else: {error!r}") from None
+        absent = tuple(slot for slot, ready, _restarts, _generation in slots if not ready)
+        return cls(len(slots), absent, sum(slot[2] for slot in slots), replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +69,11 @@ class Report:
 
     :ivar missing: what is not as it is to be, by kind: ``router``, ``procedures``, ``processes``,
         ``node``, ``outbox``; each with what is to be said of it.
+    :ivar supervisors: what each that has answered says of its processes.
     """
 
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    supervisors: Mapping[str, "Supervised"] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -71,14 +108,14 @@ class Checks:
             return self._report
         try:
             if monotonic() >= self._until:
-                self._report = Report(self._look(state))
+                self._report = self._look(state)
                 self._until = monotonic() + KEPT
             return self._report
         finally:
             lock.release()
 
-    def _look(self, state: State) -> dict[str, list[str]]:
-        """Return what is missing, by kind, within about :data:`LIMIT` seconds."""
+    def _look(self, state: State) -> Report:
+        """Look, within about :data:`LIMIT` seconds."""
         look = _Look(state, self._known)
         missing = {
             "node": look.node(),
@@ -87,7 +124,8 @@ class Checks:
             "outbox": look.outbox(),
             "router": look.router(),
         }
-        return {kind: problems for kind, problems in missing.items() if problems}
+        missing = {kind: problems for kind, problems in missing.items() if problems}
+        return Report(missing, look.supervisors)
 
 
 class _Look:
@@ -106,6 +144,7 @@ class _Look:
         self._there: set[tuple[str, str]] = set()
         self._stopping: Answer | None = None
         self._statuses: dict[str, Answer] = {}
+        self.supervisors: dict[str, Supervised] = {}
         try:
             self._ask()
         except (NotConnected, CallTimeout) as error:
@@ -133,11 +172,17 @@ class _Look:
         found = []
         for name, answer in sorted(self._statuses.items()):
             try:
-                problem = _lacking(answer.result(self._left()))
+                status = Supervised.of(answer.result(self._left()))
             except (WAMPError, TimeoutError) as error:
-                problem = f"its supervisor does not answer: {error}"
-            if problem:
-                found.append(f"{name}: {problem}")
+                found.append(f"{name}: its supervisor does not answer: {error}")
+            except ValueError as error:
+                found.append(f"{name}: {error}")
+            else:
+                self.supervisors[name] = status
+                if status.absent:
+                    slots = ", ".join(map(str, status.absent))
+                    of = f"{len(status.absent)} of {status.processes}"
+                    found.append(f"{name}: {of} processes do not serve (slot {slots})")
         return found
 
     def node(self) -> list[str]:
@@ -175,9 +220,12 @@ class _Look:
         for number, answer in answers:
             try:
                 found = answer.result(self._left())
-            except RemoteError:
-                # It has gone meanwhile, or is the router's own.
+            except NotAuthorized:
+                # It is the router's own, or somebody's whom this role may not see.
                 self._known[number] = None
+            except RemoteError as error:
+                if error.uri != _GONE:
+                    raise
             else:
                 self._known[number] = (found["uri"], found["match"])
 
@@ -189,12 +237,3 @@ class _Look:
 
     def _left(self) -> float:
         return max(self._until - monotonic(), 0.01)
-
-
-def _lacking(status: Any) -> str | None:
-    """Return what a supervisor's *status* says is not there."""
-    slots = status.get("slots", []) if isinstance(status, Mapping) else []
-    absent = [str(slot.get("slot", index)) for index, slot in enumerate(slots) if not slot["ready"]]
-    if not absent:
-        return None
-    return f"{len(absent)} of {len(slots)} processes are not ready (slot {', '.join(absent)})"
