@@ -83,7 +83,7 @@ class WAMP(Logins, Namespaces):
         logins.init_app(app, state.ask)
         if config.serve:
             serving.init_app(state)
-        enabling.init_app(state)
+        enabling.count_for(state)
         self._apps.add(app)
 
     def register_namespace(self, namespace: Namespace) -> None:

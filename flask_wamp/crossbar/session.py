@@ -12,6 +12,7 @@ from .._twisted.notices import Notices
 from .._twisted.reactor_thread import running_reactor
 from .._twisted.session import Session
 from .._twisted.threads import ReactorQueue
+from ..observe.enabling import count_for
 from ..observe.store import offer
 from ..state import State, state_of
 from .application import load_application
@@ -52,6 +53,7 @@ class AppSession(Session):
             offer(self._extra["cbdir"], first=self.is_first)
         try:
             state = state_of(load_application(self._application, factories=self.factories))
+            count_for(state)
         except Exception as error:  # noqa: BLE001
             # Whatever keeps an application from loading, the node must not come up without it.
             self.fail(f"cannot load the Flask application {self._application!r}", error)

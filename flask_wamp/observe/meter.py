@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from ..metering import Load
 from ..signals import session_joined, session_left
@@ -95,15 +95,31 @@ def _gauge(name: str, text: str) -> Gauge:
     return Gauge(name, text, ("application",), multiprocess_mode="livesum")
 
 
-#: Returns the metrics of this process.
-the_metrics = cache(Metrics)
+def metrics_for(directory: Path | None) -> Metrics:
+    """Return the metrics of this process, which counts in *directory*.
+
+    Those that were made for another one, before this process knew its node, are there no more.
+    """
+    global _made  # noqa: PLW0603 - a process has one registry
+    if _made is None or _made[0] != directory:
+        if _made is not None:
+            for metric in vars(_made[1]).values():
+                REGISTRY.unregister(metric)
+        _made = directory, Metrics()
+    return _made[1]
+
+
+_made: tuple[Path | None, Metrics] | None = None
 
 
 class PrometheusMeter:
-    """Counts for one application; see :class:`~flask_wamp.metering.Meter`."""
+    """Counts for one application; see :class:`~flask_wamp.metering.Meter`.
 
-    def __init__(self, app: Flask) -> None:
-        self._metrics = metrics = the_metrics()
+    :ivar metrics: what it counts with.
+    """
+
+    def __init__(self, app: Flask, metrics: Metrics) -> None:
+        self.metrics = metrics
         self._name = app.name
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, str | None], Any] = {}
@@ -126,33 +142,33 @@ class PrometheusMeter:
         counter = self._calls.get((procedure, error))
         if counter is None:
             outcome = "ok" if error is None else self._outcome(error)
-            counter = self._metrics.calls.labels(procedure, outcome)
+            counter = self.metrics.calls.labels(procedure, outcome)
             if outcome != OTHER:
                 self._calls[procedure, error] = counter
         counter.inc()
         duration = self._durations.get(procedure)
         if duration is None:
-            duration = self._durations[procedure] = self._metrics.call_seconds.labels(procedure)
+            duration = self._durations[procedure] = self.metrics.call_seconds.labels(procedure)
         duration.observe(seconds)
 
     def refused(self, procedure: str) -> None:
         """A call was refused because too many were there already."""
-        self._metrics.refused.labels(procedure).inc()
+        self.metrics.refused.labels(procedure).inc()
 
     def handled(self, topic: str, seconds: float, *, failed: bool) -> None:
         """A handler took *seconds* for an event."""
         found = self._events.get((topic, failed))
         if found is None:
             found = self._events[topic, failed] = (
-                self._metrics.events.labels(topic, "error" if failed else "ok"),
-                self._metrics.event_seconds.labels(topic),
+                self.metrics.events.labels(topic, "error" if failed else "ok"),
+                self.metrics.event_seconds.labels(topic),
             )
         found[0].inc()
         found[1].observe(seconds)
 
     def dropped(self, topic: str) -> None:
         """An event was dropped."""
-        self._metrics.events_dropped.labels(topic).inc()
+        self.metrics.events_dropped.labels(topic).inc()
 
     def watch(self, load: Load, call_later: Callable[..., Any]) -> None:
         """Look at *load* once a second, until it is over or another one is watched."""
@@ -161,11 +177,11 @@ class PrometheusMeter:
 
     def denied(self, role: str, action: str) -> None:
         """The router has denied something to a peer."""
-        self._metrics.denials.labels(role, action).inc()
+        self.metrics.denials.labels(role, action).inc()
 
     def complained(self, kind: str) -> None:
         """The router has refused something to a peer, or ended it."""
-        self._metrics.complaints.labels(kind).inc()
+        self.metrics.complaints.labels(kind).inc()
 
     def _look(self, load: Load, call_later: Callable[..., Any]) -> None:
         if load is not self._load:
