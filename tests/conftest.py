@@ -39,7 +39,9 @@ OWN_NODES = (
     "tests/node/test_logging_in.py",
     "tests/node/test_metrics.py",
     "tests/node/test_production.py",
+    "tests/node/test_running_node.py",
     "tests/node/test_starting.py",
+    "tests/node/test_stopping.py",
 )
 #: There are two of ``peers_node``, since one would be the longest wait of all: the second's files
 #: begin here.

@@ -9,9 +9,11 @@ take its time, leave the gate, and have a limit of their own.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -32,7 +34,13 @@ SPARE_LIFE = 30.0
 
 
 class Job(Protocol):
-    """Work with a part on a thread of the pool and a part on the reactor's."""
+    """Work with a part on a thread of the pool and a part on the reactor's.
+
+    :ivar began: when it began to run, of ``time.monotonic()``; None: it has not, or may take as long
+        as it likes.
+    """
+
+    began: float | None
 
     def run(self) -> None:
         """Do the work, on a thread of the pool; an exception here is a defect of the job."""
@@ -119,6 +127,12 @@ class ElasticPool:
         self.cap = base + 2 * max(GATE, base) * NESTING + 2 * STREAMS
         #: Where work for the reactor's thread goes.
         self.reactor = finished
+        #: Submitted and not finished; of the reactor's thread, as the next two.
+        self.under_way: set[Job] = set()
+        #: Jobs that were submitted, all in all.
+        self.submitted = 0
+        #: Called after each job that has finished.
+        self.watchers: list[Callable[[], None]] = []
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -134,8 +148,19 @@ class ElasticPool:
                 self._start_thread()
 
     def submit(self, job: Job) -> None:
-        """Run *job* as soon as a thread is free."""
+        """Run *job* as soon as a thread is free; on the reactor's thread."""
+        self.submitted += 1
+        self.under_way.add(job)
         self._jobs.put(job)
+
+    def oldest(self) -> float | None:
+        """Return how many seconds the job runs that began first; on the reactor's thread.
+
+        None where none runs.
+        """
+        began = [job.began for job in self.under_way]
+        running = [moment for moment in began if moment is not None]
+        return time.monotonic() - min(running) if running else None
 
     def stop(self) -> None:
         """Let every thread end after the job that it runs."""
@@ -159,14 +184,23 @@ class ElasticPool:
                 # For the next thread: their number may still grow.
                 jobs.put(None)
                 break
+            job.began = time.monotonic()
             job.run()
-            finished.put(job.finish)
+            finished.put(partial(self._finish, job))
             # Not to keep the job's arguments alive while waiting for the next one.
             del job
             if self._running() > self.base and not self._park():
                 return
         with self._lock:
             self._threads -= 1
+
+    def _finish(self, job: Job) -> None:
+        self.under_way.discard(job)
+        try:
+            job.finish()
+        finally:
+            for watcher in tuple(self.watchers):
+                watcher()
 
     def _running(self) -> int:
         return self._threads - self._waiting - self._parked

@@ -11,6 +11,7 @@ from .check import check
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
+from .reload import reload
 from .rights import rights
 from .routes import routes
 from .run import run
@@ -50,13 +51,14 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-for command in (
+commands = (
     call,
     check,
     health,
     init,
     metrics,
     publish,
+    reload,
     rights,
     routes,
     run,
@@ -64,5 +66,6 @@ for command in (
     sessions,
     shell,
     subscribe,
-):
+)
+for command in commands:
     wamp.add_command(command)

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import click
 from flask import Flask
@@ -13,6 +14,7 @@ from ..config import WampConfig
 from ..errors import WAMPError
 from ..extension import WAMP
 from ..state import state_of
+from .processes import process_options, settings_from, supervise
 
 
 class Ended(BaseException):
@@ -33,12 +35,19 @@ class Ended(BaseException):
     show_default=True,
     help="Seconds to connect and register in.",
 )
+@process_options
 @pass_script_info
-def serve(info: ScriptInfo, url: str | None, realm: str | None, timeout: float) -> None:
-    """Serve the procedures and subscriptions of the application from this process.
+def serve(
+    info: ScriptInfo, /, url: str | None, realm: str | None, timeout: float, **options: Any
+) -> None:
+    """Serve the procedures and subscriptions of the application from this process, or others.
 
     The router may be anywhere; after a lost connection all is registered again. SIGTERM and
     Ctrl-C end it. This is what a guest worker of a node runs.
+
+    With --processes, it serves nothing itself: it starts so many processes, starts them again when
+    they end, and replaces them by new ones, which have the code as it is then, at a SIGHUP or by
+    flask wamp reload.
 
     The exit code is 0 after a signal, and 1 where there is no router within the timeout, or it
     refuses a procedure.
@@ -46,9 +55,13 @@ def serve(info: ScriptInfo, url: str | None, realm: str | None, timeout: float) 
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
+        settings = settings_from(options)
         app = info.load_app()
         _use(app, url, realm)
-        _serve(app, timeout)
+        if settings.processes:
+            supervise(info, state_of(app), settings, url, realm, timeout)
+        else:
+            _serve(app, timeout)
     except Ended:
         pass
 

@@ -10,7 +10,7 @@ procedures and subscriptions. Both are bound to an application by a subclass::
 :class:`ToHttps` answers on the port of plain HTTP, where the application is behind HTTPS.
 """
 
-from .application import load_application as load_application
+from ..application import load_application as load_application
 from .session import AppSession as AppSession
 from .to_https import ToHttps as ToHttps
 from .views import ViewsSession as ViewsSession

@@ -18,7 +18,7 @@ from .._twisted.engine.raw_sockets import bound_handshakes
 from .._twisted.engine.router_sessions import GuardedSession, guard_sessions
 from ..errors import NOT_AUTHORIZED
 from .complaints import Complaints
-from .manners import Violation, check_hello, check_joined
+from .manners import Manners, Violation, check_hello
 from .slowing import Lines, Slowing, network_of
 from .stages import Guarded, Stage
 from .unread import MAX_UNSENT, Unread
@@ -44,8 +44,7 @@ class Guard:
         over a Unix socket. Whoever knows of proxies puts a function of theirs here.
     :ivar is_service: tells whether a session that has joined is a service's, and not a browser's.
     :ivar on_joined: called with each session that has joined.
-    :ivar on_left: called with each id that was given to a session, or to who authenticates one, and
-        that has ended, whether or not it ever joined.
+    :ivar on_left: called with each id of a session, or of a login, that has ended.
     """
 
     def __init__(self, reactor: Any, join_within: float = JOIN_WITHIN) -> None:
@@ -55,6 +54,7 @@ class Guard:
         self._lines = Lines(LOGINS_AT_ONCE)
         self._unread = Unread(reactor, self._does_not_read)
         self.complaints = Complaints(_warn, reactor.seconds)
+        self.manners = Manners(self.complaints)
         self.address_of: Callable[[GuardedSession], str | None] = GuardedSession.remote_address
         self.is_service: Callable[[GuardedSession], bool] = GuardedSession.may_register
         self.on_joined: list[Callable[[GuardedSession], None]] = []
@@ -80,7 +80,7 @@ class Guard:
                 if not record.service and session.unsent() > MAX_UNSENT:
                     self._does_not_read(session)
                     return False
-                return check_joined(session, msg, self.complaints, is_service=record.service)
+                return self.manners.check(session, msg, is_service=record.service)
             self._handshake(session, record, msg)
         except Violation as violation:
             self._cut_off(session, PROTOCOL_ERROR, str(violation))

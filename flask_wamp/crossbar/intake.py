@@ -28,6 +28,7 @@ LOG_INTERVAL = 10.0
 MAX_HOST = 255
 
 ONE_HOST = Refusal("400 Bad Request", "A request has one Host header.")
+STOPPING = Refusal("503 Service Unavailable", "The server is stopping; try again in a moment.")
 OTHER_HOST = Refusal("421 Misdirected Request", "This server does not answer under that name.")
 
 
@@ -37,7 +38,10 @@ class Intake:
     :param hosts: the names and addresses that are answered, without ports; one with a dot in front
         stands for those below it as well. None where nothing is named.
     :param log: the session's.
+    :ivar closed: nothing is let in any more.
     """
+
+    closed = False
 
     def __init__(self, hosts: Sequence[str] | None, log: Any) -> None:
         self._hosts = hosts
@@ -46,6 +50,8 @@ class Intake:
 
     def __call__(self, head: Head) -> Refusal | None:
         """Return why a request is refused, or None."""
+        if self.closed:
+            return STOPPING
         if self._hosts is not None and ANY_HOST in self._hosts:
             return None
         if len(head.hosts) != 1 or len(head.hosts[0]) > MAX_HOST:

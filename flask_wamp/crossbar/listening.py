@@ -13,6 +13,13 @@ def addresses(reactor: Any) -> list[IPv4Address | IPv6Address | UNIXAddress]:
     return [reader.getHost() for reader in reactor.getReaders() if isinstance(reader, tcp.Port)]
 
 
+def stop_listening(reactor: Any) -> None:
+    """Take no further connections but over Unix sockets, which the node's own processes use."""
+    for reader in reactor.getReaders():
+        if isinstance(reader, tcp.Port) and not isinstance(reader.getHost(), UNIXAddress):
+            reader.stopListening()
+
+
 def pages(reactor: Any) -> list[str]:
     """Return the URLs of the TCP ports that this process listens on, those with TLS first."""
     ports = [reader for reader in reactor.getReaders() if isinstance(reader, tcp.Port)]

@@ -44,13 +44,29 @@ def check_hello(msg: Any) -> None:
         }
 
 
-def check_joined(
-    session: GuardedSession, msg: Any, complaints: Complaints, *, is_service: bool
-) -> bool:
-    """Tell whether the message of a session that has joined goes on to the router.
+class Manners:
+    """What sessions that have joined may send.
 
-    :raises Violation: it ends the connection.
+    :ivar closed: the node stops, and takes no further calls. Services that serve something still
+        call, for what they were asked to do.
     """
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+        self.closed = False
+
+    def check(self, session: GuardedSession, msg: Any, *, is_service: bool) -> bool:
+        """Tell whether the message of a session that has joined goes on to the router.
+
+        :raises Violation: it ends the connection.
+        """
+        if self.closed and type(msg) is message.Call and not (is_service and session.serves()):
+            session.answer(msg, UNAVAILABLE, "the node stops: it takes no further calls")
+            return False
+        return _check(session, msg, self._complaints, is_service=is_service)
+
+
+def _check(session: GuardedSession, msg: Any, complaints: Complaints, *, is_service: bool) -> bool:
     kind = type(msg)
     if kind not in _FROM_PEERS or (
         kind is message.Error and msg.request_type != message.Invocation.MESSAGE_TYPE

@@ -11,6 +11,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.python.failure import Failure
 
+from ..health import Health
 from .listening import pages
 
 #: Seconds after which procedures that nobody has registered are named in the log.
@@ -36,12 +37,16 @@ class Watcher(Protocol):
     def before_ready(self) -> None:
         """The listeners are there, and the page is announced next."""
 
+    def announced(self, urls: list[str]) -> None:
+        """The page was announced."""
+
 
 class Readiness:
     """Watches the registrations, and announces the page once a process has made all of them.
 
     :param own: URI and match policy of each procedure of the application.
     :param awaited: procedures of other services.
+    :param health: is told which are missing.
     """
 
     def __init__(
@@ -51,12 +56,14 @@ class Readiness:
         application: str,
         own: Iterable[tuple[str, str]],
         awaited: Iterable[str],
+        health: Health,
     ) -> None:
         self._session = session
         self._reactor = reactor
         self._application = application
         self._own = list(own)
         self._missing = {*self._own, *((uri, "exact") for uri in awaited)}
+        self._health = health
         self._watch: Any = None
         self._all_there: Deferred[None] = Deferred()
         self._all_there.addCallback(lambda _: self._announce())
@@ -75,7 +82,11 @@ class Readiness:
         for uri, match in sorted(self._missing):
             if (yield self._lookup(uri, match)) is not None:
                 self._missing.discard((uri, match))
-        if self._missing or self._all_there.called:
+        if self._all_there.called:
+            return
+        self._health.missing = sorted(uri for uri, _match in self._missing)
+        self._health.looked = bool(self._missing)
+        if self._missing:
             return
         if (yield self._served_by_one()) and not self._all_there.called:
             self._all_there.callback(None)
@@ -131,3 +142,5 @@ class Readiness:
             application=self._application,
             pages=" ".join(urls),
         )
+        self._health.looked = True
+        self._session.announced(urls)

@@ -11,11 +11,15 @@ from .._twisted.engine.recursion import restore_recursion_limit
 from .._twisted.notices import Notices
 from .._twisted.reactor_thread import running_reactor
 from .._twisted.session import Session
+from .._twisted.supervise.settings import Settings
 from .._twisted.threads import ReactorQueue
+from ..application import load_application
+from ..errors import ConfigError
 from ..observe.enabling import count_for
 from ..observe.store import offer
 from ..state import State, state_of
-from .application import load_application
+from .stopping import LAST_RESORT, ending_of
+from .watchdog import end_within, watchdog_of
 
 #: Seconds that ``@wamp.on_leave`` functions get, once the node stops.
 LEAVE_GRACE = 1.0
@@ -42,15 +46,22 @@ class AppSession(Session):
         self._extra: dict[str, Any] = (config and config.extra) or {}
         self._application = str(self._extra.get("application", self.application))
         self._reactor = running_reactor()
+        watchdog_of(self._reactor).starting()
         self._queue = ReactorQueue(self._reactor.callFromThread, self._reactor.callLater)
         self._link = SessionLink(self._queue)
         self._state: State | None = None
         self._notices: Notices | None = None
         self._stopping = False
+        self._settings = self._read_settings()
+        ending_of(self._reactor).first(self._settings.grace, self._finish)
         # Before Crossbar's own triggers, which wait for the threads that this one releases.
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
         if "cbdir" in self._extra:
             offer(self._extra["cbdir"], first=self.is_first)
+        self._load()
+
+    def _load(self) -> None:
+        """Load the application; the process ends where that cannot be done."""
         try:
             state = state_of(load_application(self._application, factories=self.factories))
             count_for(state)
@@ -91,11 +102,15 @@ class AppSession(Session):
 
     def tell_joined(self) -> None:
         """Let the application know that this session can be used."""
+        if self._state is not None:
+            self._state.health.joined = True
         if self._notices is not None:
             self._notices.joined(self, str(self.config.realm))
 
     def tell_left(self, reason: str) -> None:
         """Let the application know that this session has ended."""
+        if self._state is not None:
+            self._state.health.joined = False
         if self._notices is not None:
             self._notices.left(reason)
 
@@ -108,6 +123,19 @@ class AppSession(Session):
         if not self._stopping:
             self.fail(f"the session ended: {details.reason} {details.message or ''}".rstrip())
 
-    def _release(self) -> None:
+    def _read_settings(self) -> Settings:
+        try:
+            return Settings.from_extra(self._extra)
+        except ConfigError as error:
+            self.fail(str(error))
+            return Settings()
+
+    def _finish(self) -> Any:
+        """Finish what was begun, before SIGTERM ends the process; None, or a Deferred."""
+        self._stopping = True
+
+    def _release(self) -> Any:
+        # From here on nothing of ours takes longer, and what Crossbar.io waits for may never come.
+        end_within(LAST_RESORT)
         self._stopping = True
         self._link.release("the node stops")

@@ -13,13 +13,22 @@ from .command import NodeError, crossbar_command
 from .configuration import directory_of
 from .layout import Layout, guest_application
 from .probe import Probe, probe
-from .rules import applications, exposure, logins, places, rights, transports, workers
+from .rules import (
+    applications,
+    exposure,
+    logins,
+    places,
+    rights,
+    supervision,
+    transports,
+    workers,
+)
 from .rules.finding import ERROR, Finding, Rule
 
 #: The rules by name.
 RULES: Final[dict[str, Rule]] = {
     name: rule
-    for module in (workers, transports, logins, rights, applications, exposure, places)
+    for module in (workers, supervision, transports, logins, rights, applications, exposure, places)
     for name, rule in module.RULES.table.items()
 }
 #: Seconds that Crossbar.io's own check may take.

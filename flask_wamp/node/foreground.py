@@ -1,15 +1,22 @@
 """A node in the foreground of a terminal: what ``flask wamp run`` does."""
 
+import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .command import crossbar_command, path_with_python
 from .configuration import directory_of, prepared_config, refuse_unusable
 
 #: What runs Crossbar.io's controller.
 CONTROLLER = "flask_wamp._twisted.engine.controller"
+#: The variable that tells it how long the node may take to stop.
+STOP_LIMIT = "NODE_STOP_LIMIT"
+#: Seconds that calls get at a stop, unless a component's ``extra`` says otherwise, and what the rest of
+#: a stop may take beyond that.
+GRACE, REST = 10.0, 30.0
 LOGLEVELS = ("error", "warn", "info", "debug")
 
 
@@ -22,6 +29,7 @@ def run(config: Path, port: int | None = None, loglevel: str = "warn") -> NoRetu
     """
     environment = _prepared(config)
     prepared = prepared_config(config, port)
+    environment[STOP_LIMIT] = str(stop_limit(json.loads(prepared.read_text())))
     _tell_to_wait()
     os.execve(
         sys.executable,
@@ -43,6 +51,20 @@ def run_and_reload(config: Path, port: int | None = None, loglevel: str = "warn"
     reloader = Reloader(config, port, loglevel, environment)
     _tell_to_wait()
     return reloader.run()
+
+
+def stop_limit(config: Mapping[str, Any]) -> float:
+    """Return the seconds after which a node that stops is ended: longer than any of its graces."""
+    try:
+        graces = [
+            float(component.get("extra", {}).get("grace", GRACE))
+            for worker in config["workers"]
+            for component in worker.get("components", ())
+        ]
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # What is no configuration, or no number, is refused where it is read.
+        graces = []
+    return max([GRACE, *graces]) + REST
 
 
 def _prepared(config: Path) -> dict[str, str]:

@@ -58,6 +58,8 @@ APPS = "tests.node.apps"
 MakeApp = Callable[..., tuple[Flask, WAMP]]
 #: Seconds that anything in these tests may take at most, but for the start of a node.
 LIMIT = 20.0
+#: Nodes that are stopped while something runs that never ends wait for it no longer than this.
+SHORT = {"grace": 1.0}
 
 SERIALIZERS: Mapping[str, Callable[[], Any]] = {
     "json": JsonSerializer,
@@ -141,6 +143,7 @@ def node_config(
         paths["ws"]["auth"] = _way_in("anonymous")["auth"]
     else:
         router["components"][0]["classname"] = web
+        router["components"][0]["extra"] = dict(SHORT)
         paths["/"]["module"] = wsgi
     roles = router["realms"][0]["roles"]
     if not governed:
@@ -152,7 +155,7 @@ def node_config(
     roles.append({"name": "narrow", "permissions": [NARROW]})
     template = container["components"][0]
     container["components"] = [
-        {**template, "id": f"views{number}", "classname": classname}
+        {**template, "id": f"views{number}", "classname": classname, "extra": dict(SHORT)}
         for number, classname in enumerate(views)
     ]
     config["workers"] = [router, container] if views else [router]

@@ -21,6 +21,7 @@ class Work:
         self.function = function
         self.value: Any = None
         self.finished_on: int | None = None
+        self.began: float | None = None
 
     def run(self) -> None:
         """Run the function."""

@@ -12,12 +12,8 @@ from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.task import Clock
 
 from flask_wamp._twisted.engine.raw_sockets import bound_handshakes
-from flask_wamp._twisted.engine.router_sessions import (
-    GuardedSession,
-    guard_sessions,
-    lacking,
-    lacking_in,
-)
+from flask_wamp._twisted.engine.router_sessions import GuardedSession, guard_sessions, lacking
+from flask_wamp._twisted.engine.routers import lacking_in
 from flask_wamp.crossbar.guarding import Guard
 
 
@@ -98,6 +94,7 @@ def test_engine_whose_roles_keep_their_rules_elsewhere_is_not_guarded(
         ("_dealer", "_invocations"),
         ("_dealer", "_invocations_by_call"),
         ("_dealer", "_caller_to_invocations"),
+        ("_dealer", "_session_to_registrations"),
         ("_broker", "_session_to_subscriptions"),
     ],
 )

@@ -38,6 +38,11 @@ class SessionLink:
         self._absent = "there is no session yet"
         self._reactor_thread: int | None = None
 
+    @property
+    def session(self) -> Session | None:
+        """The session that there is; on the reactor's thread."""
+        return self._session
+
     def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], options: Options) -> Any:
         """Call *uri*; see :class:`~flask_wamp.call.link.Link`."""
         return self._wait(

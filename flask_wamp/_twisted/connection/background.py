@@ -17,7 +17,7 @@ from ..reactor_thread import running_reactor
 from ..replies import Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
-from ..serve.sharing import share, subscriber_uri
+from ..serve.sharing import WORKER, Standing, share, subscriber_uri
 from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
@@ -47,6 +47,9 @@ class BackgroundLink(SessionLink):
         self._pool: ElasticPool | None = None
         self._limits = Limits()
         self._serving = serving
+        self._patience = 0.0
+        self._standing = WORKER
+        self._service: str | None = None
         self._election: str | None = None
         self._registered_once = False
         self._starting: list[Future[None]] = []
@@ -70,29 +73,38 @@ class BackgroundLink(SessionLink):
         """
         self._wait(lambda _session, reply: reply.succeed(None), timeout, "connecting")
 
-    def serve(self, timeout: float) -> None:
+    @property
+    def pool(self) -> ElasticPool | None:
+        """Where views run, once something is served; on the reactor's thread."""
+        return self._pool
+
+    def serve(self, timeout: float, patience: float = 0.0) -> None:
         """Serve the application's procedures and subscriptions, from now on and after each loss.
 
         :param timeout: seconds to connect and register in.
+        :param patience: of these, seconds to ask again for what somebody else has registered.
         :raises NotConnected: no session within the timeout; the attempts go on, not the serving.
         :raises RegistrationFailed: the router refused.
         """
         served: Future[None] = Future()
-        self._queue.put(lambda: self._begin_serving(served))
+        self._queue.put(lambda: self._begin_serving(served, patience))
         try:
             served.result(timeout)
         except TimeoutError:
             self._queue.put(lambda: self._give_up_serving(served))
             raise self._not_connected_within(timeout) from None
 
-    def share(self) -> "Future[None]":
+    def share(self, standing: Standing = WORKER, service: str | None = None) -> "Future[None]":
         """Serve beside other processes that serve the same; from now on and after each loss.
 
         Does not wait. Calls and publishes pass meanwhile, whatever the router refuses.
 
-        :returns: has a result when the router has answered everything once.
+        :param service: what these have in common; see :func:`subscriber_uri`.
+        :returns: has a result when the router has answered everything once, and fails with
+            :class:`RegistrationFailed` where *standing* says so.
         """
         shared: Future[None] = Future()
+        self._standing, self._service = standing, service
         self._queue.put(lambda: self._begin_sharing(shared))
         return shared
 
@@ -196,12 +208,13 @@ class BackgroundLink(SessionLink):
         for begin in lobby:
             begin()
 
-    def _begin_serving(self, served: "Future[None]") -> None:
+    def _begin_serving(self, served: "Future[None]", patience: float) -> None:
         if self._registered_once and self._session is not None:
             served.set_result(None)
             return
         self._starting.append(served)
         if not self._serving:
+            self._patience = patience
             self._serving = True
             if self._session is not None:
                 self._bind(self._session)
@@ -235,7 +248,7 @@ class BackgroundLink(SessionLink):
             self._connector.drop(str(error))
 
         pool = self._running_pool()
-        bind(session, self._state, pool, self._limits).addCallbacks(bound, refused)
+        bind(session, self._state, pool, self._limits, self._patience).addCallbacks(bound, refused)
 
     def _running_pool(self) -> ElasticPool:
         if self._pool is None:
@@ -249,7 +262,7 @@ class BackgroundLink(SessionLink):
             return
         self._starting.append(shared)
         if self._election is None:
-            self._election = subscriber_uri(self._state)
+            self._election = subscriber_uri(self._state, self._service)
             if self._session is not None:
                 self._share(self._session, self._election)
 
@@ -261,8 +274,19 @@ class BackgroundLink(SessionLink):
                 for shared in self._starters():
                     shared.set_result(None)
 
+        def refused(failure: Any) -> None:
+            if self._session is not session:
+                return
+            # One that has served asks again with the next session, as in _bind().
+            log.error("%s", failure.value)
+            for shared in self._starters():
+                shared.set_exception(failure.value)
+            self._connector.drop(str(failure.value))
+
         pool = self._running_pool()
-        share(session, self._state, pool, self._limits, election).addCallback(answered)
+        share(session, self._state, pool, self._limits, election, self._standing).addCallbacks(
+            answered, refused
+        )
 
     def _starters(self) -> "list[Future[None]]":
         """Return who waits for the outcome of serving; they wait no longer."""

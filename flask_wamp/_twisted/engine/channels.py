@@ -59,6 +59,9 @@ class Head:
 #: Decides about a request by its head, and how many bytes its body may have.
 Judge = Callable[[Head], Refusal | None]
 
+#: The connections by which an accepted request still comes.
+_coming: "set[Channel]" = set()
+
 TOO_LARGE = Refusal("413 Content Too Large", "The body of the request is too large.")
 TOO_LONG = Refusal("431 Request Header Fields Too Large", "A line of the request is too long.")
 TOO_SLOW = Refusal("408 Request Timeout", "The request took too long.")
@@ -119,6 +122,7 @@ class Channel(HTTPChannel):
         if refusal is not None:
             self.refuse(refusal)
             return
+        _coming.add(self)
         self._taken, self._began = 0, self.factory.reactor.seconds()
         self._within(BODY_SECONDS, self._look_at_body)
 
@@ -131,6 +135,7 @@ class Channel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         """Let the request be answered."""
+        _coming.discard(self)
         if not self._refused:
             self._within(None)
             HTTPChannel.allContentReceived(self)
@@ -142,6 +147,7 @@ class Channel(HTTPChannel):
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
         """Forget the connection."""
+        _coming.discard(self)
         self._within(None)
         HTTPChannel.connectionLost(self, reason)
 
@@ -149,6 +155,7 @@ class Channel(HTTPChannel):
         """Answer here, throw away what still comes, and end the connection."""
         if self._refused:
             return
+        _coming.discard(self)
         self._refused = True
         HTTPChannel.setTimeout(self, None)
         body = refusal.text.encode() + b"\n"
@@ -201,6 +208,11 @@ class BoundedRequest(Request):
         """Keep a part of the body."""
         if self.channel.takes(len(data)):
             Request.handleContentChunk(self, data)
+
+
+def coming() -> int:
+    """Return how many accepted requests still come in, over all connections of the process."""
+    return len(_coming)
 
 
 def guard_sites(judge: Judge, max_body: int) -> None:

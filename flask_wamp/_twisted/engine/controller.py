@@ -1,16 +1,35 @@
-"""Crossbar.io's controller without the empty line that its log begins with.
+"""Crossbar.io's controller as ``flask wamp run`` runs it: how its log begins, and how the node ends.
 
-Crossbar.io 26.10.1, ``crossbar/node/main.py``: ``_run_command_start`` prints an empty line below its
-banner, and does so where the log level leaves the banner out as well. This can go once it does not;
-``tests/node/test_lifecycle.py`` reads the first lines of a node.
+Crossbar.io 26.10.1:
+
+- ``crossbar/node/main.py``, ``_run_command_start``, prints an empty line below its banner, and does so
+  where the log level leaves the banner out as well.
+- ``crossbar/node/controller.py``, ``NodeController.onJoin``: after SIGINT the node ends with exit code 0,
+  after SIGTERM with 1, whatever it has done meanwhile; further signals count for nothing.
+- There, ``_cleanup_worker``: a worker that does not end is waited for, and killed after some 21 s.
+- ``crossbar/node/node.py`` tells systemd that the node is ready once its workers have started, whether
+  or not they serve anything.
+
+Each can go once Crossbar.io does it otherwise; ``tests/node/test_running_node.py`` reads the first
+lines of a node, and ends one in each of these ways.
 """
 
 import builtins
+import os
 import signal
 import sys
+import threading
+from types import FrameType
 from typing import Any
 
 print_ = builtins.print
+#: Where the address of systemd's socket is for the workers; Crossbar.io would use ``NOTIFY_SOCKET``.
+NOTIFY_SOCKET = "NODE_NOTIFY_SOCKET"
+#: Seconds that the node may take to stop, as ``flask wamp run`` says in the variable; each worker has
+#: a shorter time.
+STOP_LIMIT_VARIABLE, STOP_LIMIT = "NODE_STOP_LIMIT", 40.0
+#: The exit code of a node that was not let stop in order, as after a signal.
+CUT_OFF = 128 + signal.SIGINT
 
 
 def print_text(*values: Any, **options: Any) -> None:
@@ -19,13 +38,87 @@ def print_text(*values: Any, **options: Any) -> None:
         print_(*values, **options)
 
 
+class Stop:
+    """Stops the node at the first signal, and ends it at the second, or when it takes too long.
+
+    :param controller: Crossbar.io's, which has its own handler of SIGINT by now.
+    """
+
+    def __init__(self, controller: Any, limit: float) -> None:
+        self._controller = controller
+        self._limit = limit
+        self._begun = False
+        self._stop: Any = signal.getsignal(signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._told)
+
+    def _told(self, _number: int, frame: FrameType | None) -> None:
+        if self._begun:
+            self._end("the node was told twice to stop: it ends with what runs")
+        self._begun = True
+        late = threading.Timer(
+            self._limit,
+            self._end,
+            [f"the node has not stopped within {self._limit:g} s: it is ended"],
+        )
+        late.daemon = True
+        late.start()
+        # The first one counts, not which of the two it was.
+        self._stop(signal.SIGINT, frame)
+
+    def _end(self, why: str) -> None:
+        os.write(2, f"flask-wamp: {why}\n".encode())
+        for worker in list(self._controller._workers.values()):  # noqa: SLF001
+            if worker.pid:
+                try:
+                    os.kill(worker.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        os._exit(CUT_OFF)
+
+
+def stop_in_order(node_controller: Any, limit: float) -> None:
+    """Let the nodes of a class of controllers stop as :class:`Stop` says."""
+    joined = node_controller.onJoin
+
+    def on_join(self: Any, details: Any) -> Any:
+        def take_signals(_joined: Any) -> None:
+            Stop(self, limit)
+
+        return joined(self, details).addCallback(take_signals)
+
+    def wait_for_worker(_reactor: Any, worker: Any) -> Any:
+        from twisted.internet.defer import Deferred
+        from twisted.internet.error import ProcessExitedAlready
+
+        gone: Deferred[None] = Deferred()
+        worker.exit.addBoth(lambda _ended: gone.callback(None))
+        try:
+            worker.proto.transport.signalProcess("TERM")
+        except ProcessExitedAlready:
+            return None
+        return gone
+
+    node_controller.onJoin = on_join
+    node_controller._cleanup_worker = staticmethod(wait_for_worker)  # noqa: SLF001
+
+
 def main() -> None:
     """Run the ``crossbar`` command of this process's arguments."""
-    # Ctrl-C during the imports, which take long, ends the process without a traceback. Afterwards
-    # Crossbar.io stops the node, where it finds Python's own handler.
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A signal during the imports, which take long, ends the process without a traceback; the first
+    # process of a container is ended by none that it does not handle. Afterwards Crossbar.io stops
+    # the node, where it finds Python's own handler.
+    handler = signal.getsignal(signal.SIGINT)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: os._exit(128 + number))
+    address = os.environ.pop("NOTIFY_SOCKET", None)
+    if address:
+        os.environ[NOTIFY_SOCKET] = address
     import crossbar
+    import crossbar.node.controller
 
+    limit = float(os.environ.pop(STOP_LIMIT_VARIABLE, STOP_LIMIT))
+    stop_in_order(crossbar.node.controller.NodeController, limit)
     signal.signal(signal.SIGINT, handler)
     builtins.print = print_text
     sys.exit(crossbar.run())

@@ -6,7 +6,7 @@ has no public names: whether a session has joined (``_session_id``, ``_pending_s
 is asked to prove (``_pending_auth``, ``_transport_config``), and, in ``dealer.py``, ``broker.py`` and
 ``role.py``, what it waits for, has subscribed to and may register (``_dealer``, ``_broker``, ``_roles``
 and what they keep by session). It can be left alone once Crossbar.io has limits for what a peer's
-session may do; :func:`lacking` tells where a name has changed, and the node does not start.
+session may do; :func:`lacking` and :func:`.routers.lacking_in` tell where a name has changed, and the node does not start.
 ``tests/twisted/test_router_sessions.py`` and ``tests/node/test_guard_*.py`` notice the rest.
 
 A caller that cancels a call and leaves has its call, arguments included, kept for ever: the dealer's
@@ -38,10 +38,6 @@ _NEEDED: dict[type[Any], tuple[str, ...]] = {
     Broker: ("processSubscribe", "detach"),
     RouterRoleStaticAuth: ("_permissions", "_wild_permissions", "_default"),
 }  # fmt: skip
-_KEPT: dict[str, tuple[str, ...]] = {
-    "_dealer": ("_invocations", "_invocations_by_call", "_caller_to_invocations"),
-    "_broker": ("_session_to_subscriptions",),
-}
 
 
 class SessionGuard(Protocol):
@@ -191,6 +187,11 @@ class GuardedSession(_Base):
         """Return how many of its calls are not answered yet."""
         return len(self._router._dealer._caller_to_invocations.get(self, ()))  # noqa: SLF001
 
+    def serves(self) -> bool:
+        """Tell whether it has registered or subscribed to anything."""
+        registrations = self._router._dealer._session_to_registrations  # noqa: SLF001
+        return bool(registrations.get(self)) or self.subscriptions() > 0
+
     def subscriptions(self) -> int:
         """Return how many subscriptions it has."""
         return len(self._router._broker._session_to_subscriptions.get(self, ()))  # noqa: SLF001
@@ -273,15 +274,6 @@ def lacking() -> list[str]:
     ]
 
 
-def lacking_in(router: Any) -> list[str]:
-    """Return the names that a guard needs of a router that runs, and which it has not."""
-    missing = [name for name in ("_roles", "_session_id_to_session") if not hasattr(router, name)]
-    for part, names in _KEPT.items():
-        kept = getattr(router, part, None)
-        missing += [f"{part}.{name}" for name in names if not hasattr(kept, name)]
-    return missing
-
-
 def guarded_session(in_memory: Any, session_id: int) -> GuardedSession | None:
     """Return the session of a peer; None where there is none, or it is in memory.
 
@@ -290,8 +282,3 @@ def guarded_session(in_memory: Any, session_id: int) -> GuardedSession | None:
     router = in_memory._transport._router  # noqa: SLF001
     found = router._session_id_to_session.get(session_id)  # noqa: SLF001
     return found if isinstance(found, GuardedSession) else None
-
-
-def router_of(in_memory: Any) -> Any:
-    """Return the router of a router component's session."""
-    return in_memory._transport._router  # noqa: SLF001

@@ -7,18 +7,23 @@ responses. It can be left alone once Crossbar.io joins them beside it;
 ``tests/node/test_lifecycle.py`` has a view that ends while the node stops.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.python.threadpool import ThreadPool
 
 
-def take_thread_pools(reactor: Any) -> list[Callable[[], None]]:
-    """Take away what joins thread pools at a stop, and return it, to be done in another way."""
+def take_thread_pools(reactor: Any) -> list[ThreadPool]:
+    """Take away what joins thread pools at a stop, and return them, to be joined in another way."""
     before = reactor._eventTriggers["shutdown"].before  # noqa: SLF001
     taken = []
     for stop, args, kwargs in list(before):
-        if isinstance(getattr(stop, "__self__", None), ThreadPool):
+        pool = getattr(stop, "__self__", None)
+        if isinstance(pool, ThreadPool):
             reactor.removeSystemEventTrigger(("shutdown", ("before", stop, args, kwargs)))
-            taken.append(stop)
+            taken.append(pool)
     return taken
+
+
+def work_of(pool: ThreadPool) -> int:
+    """Return how much work of a pool runs, or waits for a thread."""
+    return len(pool.working) + pool.q.qsize()

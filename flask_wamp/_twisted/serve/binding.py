@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.exception import Error as AutobahnError
 from autobahn.wamp.types import RegisterOptions, SubscribeOptions
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
@@ -14,18 +15,36 @@ from ...state import State
 from ..session import Session
 from ..threads import ElasticPool
 from .calls import Calls
+from .draining import drain
 from .events import Events, HandlerQueue, Retained
 from .gates import Limits
+from .load import watch_load
 
 Declared = Procedure | Subscription
 
 
+#: What the router says of a procedure that somebody else has registered.
+CONFLICTS = (
+    ApplicationError.PROCEDURE_ALREADY_EXISTS,
+    ApplicationError.PROCEDURE_EXISTS_INVOCATION_POLICY_CONFLICT,
+)
+#: Seconds until it is asked for again, twice as long each time; and in which it is, all in all, by
+#: processes that somebody watches: the session of a process that has died may take that long to go.
+FIRST_DELAY = 0.2
+PATIENCE = 10.0
+
+
 def bind(
-    session: Session, state: State, pool: ElasticPool, limits: Limits
+    session: Session,
+    state: State,
+    pool: ElasticPool,
+    limits: Limits,
+    patience: float = 0.0,
 ) -> "Deferred[ViewServer]":
     """Register the procedures of *state* with *session*, and make its subscriptions.
 
     :param limits: of the procedures' ``concurrency``, the same for every session of the process.
+    :param patience: seconds to ask again for what somebody else has registered.
 
     :returns: fires with the server when all is registered, and fails with
         :class:`RegistrationFailed`, which names all that the router refused.
@@ -35,14 +54,15 @@ def bind(
     session.server = server
     watch_load(server, pool)
     registry = state.registry
-    return server.add_all([*registry.procedures, *registry.subscriptions])
+    bound: Deferred[ViewServer] = server.add_all(
+        [*registry.procedures, *registry.subscriptions], patience
+    )
+    return bound
 
 
-def watch_load(server: "ViewServer", pool: ElasticPool) -> None:
-    """Let what *server* has to do be looked at, where the application's metrics are on."""
-    meter = server.calls.dispatcher.meter
-    if meter is not None:
-        meter.watch(server, pool.reactor.call_later)
+def kind_of(error: object) -> str:
+    """Return the URI of an error of the router's, or the name of another error."""
+    return str(getattr(error, "error", "")) or type(error).__name__
 
 
 def _served_elsewhere(*_args: Any, **_kwargs: Any) -> None:
@@ -89,30 +109,56 @@ class ViewServer:
         self.interrupt = self.calls.interrupt
         self.handle = self.events.handle
         self.lost = self.calls.lost
+        self.pool = pool
+        #: This process is about to end, and serves nothing new.
+        self.is_draining = False
         self._dispatcher = state.dispatcher
         self._prefix = state.config.uri_prefix
         self._bound: dict[Declared, Any] = {}
         self._twins: dict[Subscription, Any] = {}
 
-    def add_all(self, declared: Sequence["Declared"]) -> "Deferred[ViewServer]":
+    @inlineCallbacks
+    def add_all(self, declared: Sequence["Declared"], patience: float = 0.0) -> Any:
         """Register procedures and make subscriptions.
 
+        :param patience: seconds to ask again for what somebody else has registered.
         :returns: fires with this server, or fails with :class:`RegistrationFailed`.
         """
-        requests = [self._request(each) for each in declared]
+        requests = [self._persist(each, patience) for each in declared]
+        yield self._all_or_fail(declared, requests)
+        return self
 
-        @inlineCallbacks
-        def report(results: list[tuple[bool, Any]]) -> Any:
-            refused = []
-            for each, (success, result) in zip(declared, results, strict=True):
-                if not success:
-                    reason = yield self._reason(each, result.value)
-                    refused.append(f"{self._describe(each)}: {reason}")
-            if refused:
-                raise RegistrationFailed("the router refused " + "; ".join(refused))
-            return self
+    @inlineCallbacks
+    def _all_or_fail(self, declared: Sequence["Declared"], requests: Sequence[Any]) -> Any:
+        results = yield DeferredList(requests, consumeErrors=True)
+        refused = []
+        for each, (success, result) in zip(declared, results, strict=True):
+            if not success:
+                reason = yield self._reason(each, result.value)
+                refused.append(f"{self._describe(each)}: {reason}")
+        if refused:
+            raise RegistrationFailed("the router refused " + "; ".join(refused))
 
-        return DeferredList(requests, consumeErrors=True).addCallback(report)
+    @inlineCallbacks
+    def _persist(self, declared: "Declared", patience: float) -> Any:
+        """Ask for something, again and again where somebody else has it."""
+        delay, waited = FIRST_DELAY, 0.0
+        while True:
+            try:
+                yield self._request(declared)
+            except AutobahnError as error:
+                if kind_of(error) not in CONFLICTS or waited >= patience:
+                    raise
+            else:
+                return
+            yield self._pause(delay)
+            waited += delay
+            delay *= 2
+
+    def _pause(self, seconds: float) -> "Deferred[None]":
+        over: Deferred[None] = Deferred()
+        self.pool.reactor.call_later(seconds, over.callback, None)
+        return over
 
     def add(self, declared: "Declared") -> "Deferred[Any]":
         """Serve one more procedure or subscription, unless it is served."""
@@ -136,40 +182,56 @@ class ViewServer:
             yield bound.unsubscribe()
         self._dispatcher.forget(declared)
 
+    def drain(self, grace: float) -> "Deferred[int]":
+        """Serve nothing more, finish what has come; see :func:`.draining.drain`."""
+        self.is_draining = True
+        return drain(self, grace)
+
+    def release_all(self) -> "Deferred[Any]":
+        """Unregister and unsubscribe everything; fires with the router's last answer.
+
+        What comes until then is answered and handled.
+        """
+        return DeferredList([self.release(each) for each in list(self._bound)])
+
+    @inlineCallbacks
+    def release(self, declared: "Declared") -> Any:
+        """Let the router send no more of what was declared; does not fail."""
+        bound = self._bound.pop(declared, None)
+        twin = self._twins.pop(declared, None)  # type: ignore[arg-type]
+        try:
+            if isinstance(declared, Procedure):
+                yield bound.unregister()
+                self.calls.forget(bound.id)
+            else:
+                if twin is not None:
+                    yield twin.unsubscribe()
+                yield bound.unsubscribe()
+                self.events.remove(bound.id, declared)
+        except Exception:  # noqa: BLE001
+            # Another process has taken it over meanwhile, or the session has ended.
+            self._log.debug("flask-wamp: {what} had gone", what=self._describe(declared))
+
     def revoked(self, number: int) -> None:
         """The router has taken a registration or subscription away, as somebody has asked it to."""
         revoked = [declared for declared, bound in self._bound.items() if bound.id == number]
         for declared in revoked:
             del self._bound[declared]
-            self._log.error(
-                "flask-wamp: the router has revoked {what}", what=self._describe(declared)
-            )
+            self._tell_revoked(declared)
         self.calls.forget(number)
         self.events.forget(number)
 
-    def over(self) -> bool:
-        """Tell whether the session has ended."""
-        return not self.session.is_attached()
+    def _tell_revoked(self, declared: "Declared") -> None:
+        self._log.error("flask-wamp: the router has revoked {what}", what=self._describe(declared))
 
-    def running_calls(self) -> int:
-        """Return how many calls have no answer yet."""
-        return self.calls.running()
-
-    def waiting_calls(self) -> int:
-        """Return how many of these wait for a place."""
-        return self.calls.waiting()
-
-    def waiting_events(self) -> int:
-        """Return how many events wait for their handlers."""
-        return self.events.waiting()
-
-    def _request(self, declared: "Declared") -> "Deferred[Any]":
+    def _request(self, declared: "Declared", *, force: bool = False) -> "Deferred[Any]":
+        """Register or subscribe; with *force* a registration is taken from who has it."""
         if isinstance(declared, Procedure):
             uri = declared.uri(self._prefix)
             options = RegisterOptions(
                 match=declared.options.match,
                 invoke=declared.options.policy(shared=self.shared),
-                force_reregister=declared.options.force_reregister or None,
+                force_reregister=force or declared.options.force_reregister or None,
             )
             request = self.session.register(_served_elsewhere, uri, options)
         else:
@@ -197,6 +259,8 @@ class ViewServer:
                 queue.retained = Retained.ASKED
                 again = self._subscribe(declared, get_retained=True)
                 again.addCallbacks(self._add_twin, _unanswered, callbackArgs=(declared, queue))
+        if self.is_draining:
+            self.release(declared)
 
     def _add_twin(self, twin: Any, declared: Subscription, queue: HandlerQueue) -> Any:
         """Keep the second subscription of a handler that wants the retained event."""

@@ -115,6 +115,28 @@ class Calls:
             self._count(job, CANCELED)
         self._running.clear()
 
+    def give_up(self) -> int:
+        """Answer every call that is unanswered with an error, since the process ends.
+
+        :returns: how many there were.
+        """
+        left, self._running = self._running, {}
+        for job in left.values():
+            # First for all: those that wait do not begin when others make room for them.
+            job.cancel()
+        for job in left.values():
+            self._count(job, UNAVAILABLE)
+            may_have_run = job.began is not None or job.taken is not None
+            ran = "may run to its end, or may not" if may_have_run else "has not run"
+            text = f"the process that serves {job.invocation.uri} stops: the call {ran}"
+            self.session.refuse(
+                job.request,
+                ApplicationError(
+                    UNAVAILABLE, text, status=503, description=text, may_have_run=may_have_run
+                ),
+            )
+        return len(left)
+
     def stream(self, job: CallJob) -> None:
         """A job sends the results of a generator: it may take long, and leaves its gate."""
         gate, job.gate = job.gate, None

@@ -1,6 +1,6 @@
 """Calls and events on their way through the pool: what runs on its threads."""
 
-from time import monotonic
+import time
 from typing import Any, Protocol
 
 from autobahn.wamp import message
@@ -60,8 +60,8 @@ class CallJob:
     """One invocation on its way through the pool."""
 
     __slots__ = (
-        "args", "arrived", "declared", "error", "gate", "invocation", "kwargs", "limit", "owner",
-        "procedure", "request", "streams_of", "taken", "token", "value",
+        "args", "arrived", "began", "declared", "error", "gate", "invocation", "kwargs", "limit",
+        "owner", "procedure", "request", "streams_of", "taken", "token", "value",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +72,7 @@ class CallJob:
         self.owner = owner
         self.request: int = msg.request
         #: When it came, in seconds of the monotonic clock; and its procedure's URI, or pattern.
-        self.arrived = monotonic()
+        self.arrived = time.monotonic()
         self.declared = uri
         self.procedure = procedure
         self.invocation = Invocation(
@@ -94,6 +94,7 @@ class CallJob:
         self.taken: Window | None = None
         self.value: Any = None
         self.error: ApplicationError | None = None
+        self.began: float | None = None
 
     @property
     def canceled(self) -> bool:
@@ -152,7 +153,10 @@ class Sender:
             self._streams = True
             job.taken = self._window
             self._post(lambda: job.owner.stream(job))
+        # Who waits for his caller is not stuck, nor is who has sent something lately.
+        job.began = None
         self._window.take(weight(value))
+        job.began = time.monotonic()
         if job.canceled:
             raise CallerGone
         self._post(lambda: job.owner.send_part(job, value))
@@ -161,7 +165,7 @@ class Sender:
 class EventJob:
     """One event on its way through the pool."""
 
-    __slots__ = ("_args", "_event", "_kwargs", "_queue")
+    __slots__ = ("_args", "_event", "_kwargs", "_queue", "began")
 
     _log = Logger()
 
@@ -172,6 +176,7 @@ class EventJob:
         self._event = event
         self._args = args
         self._kwargs = kwargs
+        self.began: float | None = None
 
     def run(self) -> None:
         """Handle the event; on a thread of the pool."""
@@ -185,7 +190,7 @@ class EventJob:
                 reason=reason,
             )
             return
-        begun = monotonic()
+        begun = time.monotonic()
         error: BaseException | None = None
         try:
             error = self._queue.dispatcher.handle(
@@ -201,7 +206,7 @@ class EventJob:
             )
         meter = self._queue.dispatcher.meter
         if meter is not None:
-            meter.handled(subscription.topic, monotonic() - begun, failed=error is not None)
+            meter.handled(subscription.topic, time.monotonic() - begun, failed=error is not None)
 
     def finish(self) -> None:
         """Let the next event be handled; on the reactor's thread."""

@@ -21,6 +21,9 @@ NODE_STOPPING = "flask_wamp.node.stopping"
 #: Seconds that its answer may take. It says no after some 0.3 s, since one of two processes that
 #: are told at once is told first; the rest is for a machine that is busy.
 ANSWER_WITHIN = 3.0
+#: Seconds that a process serves on beyond the time that it has, for the router to go first: it
+#: answers what has no answer by then.
+AFTER_THE_ROUTER = 3.0
 
 
 @inlineCallbacks
@@ -42,3 +45,39 @@ def node_stops(session: Session, reactor: Any) -> Any:
         # Nobody answers, or this role may not ask.
         return not session.is_attached()
     return answer is True
+
+
+@inlineCallbacks
+def finish(session: Session, reactor: Any, grace: float) -> Any:
+    """Finish what runs, before a process that serves ends; a Deferred.
+
+    With the node it serves on until that has gone. Alone it unregisters, finishes what it runs, and
+    leaves.
+
+    :param grace: seconds that calls get which run.
+    """
+    if not session.is_attached():
+        return
+    if (yield node_stops(session, reactor)):
+        yield until_left(session, reactor, grace + AFTER_THE_ROUTER)
+        return
+    server: Any = session.server
+    if server is not None:
+        yield server.drain(grace)
+
+
+def until_left(session: Session, reactor: Any, seconds: float) -> "Deferred[None]":
+    """Return what fires when *session* has ended, or after so many seconds."""
+    over: Deferred[None] = Deferred()
+
+    def end(*_details: Any) -> None:
+        if not over.called:
+            over.callback(None)
+
+    if not session.is_attached():
+        end()
+        return over
+    observed: Any = session
+    observed.on("leave", end)
+    late = reactor.callLater(seconds, end)
+    return over.addCallback(lambda _none: late.cancel() if late.active() else None)

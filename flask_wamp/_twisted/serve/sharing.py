@@ -4,91 +4,122 @@ Each process registers what it can have, and asks again for what another one has
 over when that one has gone. WAMP has no shared subscription: every process that subscribes gets
 every event. So the processes elect the one that subscribes, through the router: it is the one that
 has registered a procedure that only one can have.
+
+Where a process replaces another, it takes over what that one has alone while both are there, so that
+no call fails and no event is lost; see :mod:`.handover`.
 """
 
 import hashlib
 import json
 import logging
-import random
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from autobahn.wamp import message
 from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.exception import Error as AutobahnError
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 
-from ...declare.declared import Procedure, ProcedureOptions
-from ...errors import AUTHORIZATION_FAILED, NOT_AUTHORIZED
+from ...declare.declared import Procedure, ProcedureOptions, Subscription
 from ...state import State
 from ..session import Session
 from ..threads import ElasticPool
-from .binding import Declared, ViewServer, watch_load
+from .binding import CONFLICTS, Declared, kind_of
 from .gates import Limits
+from .load import watch_load
+from .succession import Succession
+from .waiting import RETRY, WaitingServer
 
 log = logging.getLogger("flask_wamp")
 
 #: Below this, each application has the procedure that elects who subscribes.
 SUBSCRIBER = "flask_wamp.subscriber."
-#: Seconds after which a process asks again for what another one has, give or take a third.
-RETRY = 1.5
-#: Seconds after which it asks again for what the router has refused.
-REFUSED_RETRY = 20.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a process stands to the others that serve the same application.
+
+    :ivar shared: they serve at the same time, so what names no policy is registered to be shared.
+    :ivar replaces: it takes the place of another process, which has alone what it cannot have yet,
+        until :meth:`SharedServer.take`.
+    :ivar patience: seconds to ask again for what is registered elsewhere and is not to be; then, as
+        where anything else is refused, it does not serve. None: it serves what it gets.
+    """
+
+    shared: bool = True
+    replaces: bool = False
+    patience: float | None = None
+
+
+#: That of a WSGI server's worker.
+WORKER = Standing()
 
 
 def share(
-    session: Session, state: State, pool: ElasticPool, limits: Limits, election: str
+    session: Session,
+    state: State,
+    pool: ElasticPool,
+    limits: Limits,
+    election: str,
+    standing: Standing = WORKER,
 ) -> "Deferred[None]":
     """Serve *state* with *session*, as far as the router lets this process.
 
     :param election: what :func:`subscriber_uri` returned when this process began.
-    :returns: fires when the router has answered everything once; does not fail.
+    :returns: fires when the router has answered everything once; fails with
+        :class:`RegistrationFailed` where *standing* says so.
     """
-    server = SharedServer(session, state, pool, limits, election)
+    server = SharedServer(session, state, pool, limits, election, standing)
     session.server = server
     watch_load(server, pool)
     return server.begin()
 
 
-def subscriber_uri(state: State) -> str:
+def subscriber_uri(state: State, service: str | None = None) -> str:
     """Return the procedure whose callee is the one process that subscribes for an application.
 
-    Two applications of the same name but other topics are not the same.
+    :param service: what is the same for all processes that serve it, and for no other application,
+        whatever their code. By default it is told by its topics, which other code may not have.
     """
     name = state.app.name
     topics = sorted((each.topic, each.options.match) for each in state.registry.subscriptions)
-    told = json.dumps([name, state.config.uri_prefix, topics])
+    told = json.dumps([name, state.config.uri_prefix, service or topics])
     readable = re.sub(r"[^0-9a-z_]", "_", name.lower())
     return f"{SUBSCRIBER}{readable}.{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
-class SharedServer(ViewServer):
-    """Serves what this process can have, and lies in wait for the rest.
+class SharedServer(WaitingServer):
+    """Serves beside others, and subscribes where it is the one to do so.
 
     Every method runs on the reactor's thread.
     """
 
-    shared = True
-
     def __init__(
-        self, session: Session, state: State, pool: ElasticPool, limits: Limits, election: str
+        self,
+        session: Session,
+        state: State,
+        pool: ElasticPool,
+        limits: Limits,
+        election: str,
+        standing: Standing = WORKER,
     ) -> None:
         super().__init__(session, state, pool, limits)
-        self.lost = self._end
-        self._registry = state.registry
+        self.shared = standing.shared
+        self._standing = standing
         self._app = state.app.name
-        self._call_later = pool.reactor.call_later
         self._election = Procedure(
             lambda: session.session_id,
             election,
             absolute=True,
             options=ProcedureOptions(request=False, invoke="single"),
         )
-        #: What the router has yet to answer.
-        self._asked: set[Declared] = set()
-        self._timers: dict[Declared, Any] = {}
-        self._refused: dict[Declared, str] = {}
-        #: Level, what was refused and why, and the remedy.
-        self._news: list[tuple[int, str, str]] = []
-        self._over = False
+        self._succession = Succession(self, self._election)
+        self.handle = self._succession.desk.handle
+        self.invoke = self._invoke
+        self.interrupt = self._interrupt
 
     @inlineCallbacks
     def begin(self) -> Any:
@@ -96,12 +127,36 @@ class SharedServer(ViewServer):
         claimed: list[Declared] = [*self._registry.procedures]
         if self._registry.subscriptions:
             claimed.append(self._election)
-        yield DeferredList([self._claim(each) for each in claimed])
+        if self._standing.patience is None:
+            yield DeferredList([self.claim(each) for each in claimed])
+        else:
+            yield self._all_or_fail(claimed, [self._claim_or_fail(each) for each in claimed])
         if not self._over:
-            count = sum(isinstance(each, Procedure) for each in self._bound)
-            count -= self._election in self._bound
-            log.info("%s: this process serves %d procedures", self._app, count)
-            self._tell()
+            log.info("%s: this process serves %d procedures", self._app, self.procedures)
+            self._refusals.tell()
+
+    @property
+    def subscriptions(self) -> Sequence[Subscription]:
+        """What the application subscribes to, in whichever of its processes."""
+        return self._registry.subscriptions
+
+    @property
+    def subscribes(self) -> bool:
+        """Whether this process handles the events."""
+        return self._election in self._bound and not self._succession.is_under_way
+
+    @inlineCallbacks
+    def take(self) -> Any:
+        """Take over what another process has alone, and the events.
+
+        No call fails meanwhile: what the router has sent to the other process, that one answers.
+
+        :returns: fires when it is so; does not fail.
+        """
+        yield DeferredList([self._take(each) for each in self._registry.procedures])
+        if self._registry.subscriptions and not self.has(self._election):
+            yield self._succession.take()
+        self._refusals.tell()
 
     def add(self, declared: Declared) -> "Deferred[Any]":
         """Serve one more procedure; events are the business of the process that subscribes."""
@@ -114,116 +169,123 @@ class SharedServer(ViewServer):
         done.callback(None)
         return done
 
-    @inlineCallbacks
-    def remove(self, declared: Declared) -> Any:
-        """Serve a procedure or subscription no more, and ask for it no more."""
-        self._stop_asking(declared)
-        yield super().remove(declared)
-
     def revoked(self, number: int) -> None:
         """The router has taken something away; without the election, another process subscribes."""
-        was_elected = self._election in self._bound
+        had = set(self._bound)
         super().revoked(number)
-        if was_elected and self._election not in self._bound:
-            for subscription in self._registry.subscriptions:
-                # Where the session ends meanwhile, the subscription does as well.
-                self.remove(subscription).addErrback(lambda _failure: None)
-            self._ask_later(self._election, RETRY)
+        for declared in had.difference(self._bound):
+            if declared is self._election:
+                self._succession.end()
+                for subscription in self._registry.subscriptions:
+                    # Where the session ends meanwhile, the subscription does as well.
+                    self.remove(subscription).addErrback(lambda _failure: None)
+                self._ask_later(declared, RETRY)
+            elif self._is_watched and not _takes_by_force(declared):
+                # Who has taken it over may be gone before this process is.
+                self._ask_later(declared, RETRY)
 
-    @inlineCallbacks
-    def _ask(self, declared: Declared) -> Any:
-        """Ask for something after the beginning, and tell what came of it."""
-        self._timers.pop(declared, None)
-        yield self._claim(declared)
-        self._tell()
+    @property
+    def _is_watched(self) -> bool:
+        return self._standing.patience is not None
 
-    @inlineCallbacks
-    def _claim(self, declared: Declared) -> Any:
-        if declared in self._asked or declared in self._bound:
-            return
-        self._asked.add(declared)
-        try:
-            yield self._request(declared)
-        except Exception as error:  # noqa: BLE001
-            # Whatever the reason, it may be another one later; and the session may be over.
-            if not self._over:
-                yield self._take_refusal(declared, error)
-            return
-        finally:
-            self._asked.discard(declared)
-        self._refused.pop(declared, None)
-        if declared is self._election:
-            log.info("%s: this process handles the events", self._app)
-            subscriptions = self._registry.subscriptions
-            yield DeferredList([self._claim(each) for each in subscriptions])
-        elif declared not in (*self._registry.procedures, *self._registry.subscriptions):
-            # It was removed meanwhile.
-            yield super().remove(declared)
-
-    @inlineCallbacks
-    def _take_refusal(self, declared: Declared, error: Exception) -> Any:
-        """Ask again later, and take note of the reason where it is a new one."""
-        kind = getattr(error, "error", type(error).__name__)
-        taken = kind == ApplicationError.PROCEDURE_ALREADY_EXISTS
-        self._ask_later(declared, RETRY if taken else REFUSED_RETRY)
-        if self._refused.get(declared) == kind:
-            return
-        self._refused[declared] = kind
-        if declared is self._election and taken:
-            self._news.append((logging.INFO, "another process handles the events", ""))
-            return
-        reason = yield self._reason(declared, error)
-        what = self._describe(declared)
-        if taken and isinstance(declared, Procedure) and declared.options.invoke == "single":
-            self._news.append((logging.INFO, f"another process has {what}", ""))
-        elif taken:
-            remedy = "with invoke='single' one process has it alone; this one takes over after it"
-            self._news.append((logging.WARNING, f"{what}: {reason}", remedy))
+    def _tell_revoked(self, declared: Declared) -> None:
+        if declared is self._election or self._is_watched:
+            log.info("%s: another process has taken over %s", self._app, self._describe(declared))
         else:
-            remedy = self._remedy(declared, kind)
-            self._news.append((logging.ERROR, f"{what}: {reason}", remedy))
+            super()._tell_revoked(declared)
 
-    def _remedy(self, declared: Declared, kind: str) -> str:
-        if kind in (NOT_AUTHORIZED, AUTHORIZATION_FAILED):
-            what = "register" if isinstance(declared, Procedure) else "subscribe to"
-            return (
-                f"let the role {self.session.authrole!r} {what} these, or let WAMP_URL name "
-                "the transport of the services, as unix:.crossbar/router.sock"
+    def _invoke(self, invocation: message.Invocation) -> None:
+        elected = self._bound.get(self._election)
+        if (
+            elected is not None
+            and elected.id == invocation.registration
+            and self._succession.is_request(invocation)
+        ):
+            self._succession.hand_over(invocation.request)
+        else:
+            self.calls.invoke(invocation)
+
+    def _interrupt(self, request: int) -> None:
+        if not self._succession.interrupt(request):
+            self.calls.interrupt(request)
+
+    @inlineCallbacks
+    def _take(self, procedure: Procedure) -> Any:
+        """Take a procedure from the one process that has it."""
+        kind = self._refusals.kind_of(procedure)
+        if self.has(procedure) or kind not in CONFLICTS:
+            return
+        if kind == ApplicationError.PROCEDURE_ALREADY_EXISTS or (yield self._has_one(procedure)):
+            yield self.claim(procedure, force=True)
+
+    @inlineCallbacks
+    def _has_one(self, procedure: Procedure) -> Any:
+        """Tell whether a single process has registered a procedure with another policy.
+
+        Crossbar.io 26.10 never answers who takes one from several, and breaks the registration:
+        ``router/dealer.py``, ``processRegister``, changes the list that it goes through.
+        """
+        uri, match = procedure.key(self._prefix)
+        try:
+            number = yield self.session.call("wamp.registration.lookup", uri, {"match": match})
+            callees = yield self.session.call("wamp.registration.list_callees", number)
+        except AutobahnError:
+            return False
+        return len(callees) == 1
+
+    @inlineCallbacks
+    def _claim_or_fail(self, declared: Declared) -> Any:
+        """Ask for something at the beginning.
+
+        What another process may have by right is waited for; what it may not fails.
+        """
+        try:
+            yield self._persist(
+                declared, 0.0 if self._may_wait(declared) else self._standing.patience or 0.0
             )
-        if kind == ApplicationError.PROCEDURE_EXISTS_INVOCATION_POLICY_CONFLICT:
-            return "let all of its processes give the same invoke"
-        return ""
+        except AutobahnError as error:
+            if not self._may_wait(declared) or kind_of(error) not in CONFLICTS:
+                raise
+            yield self._take_refusal(declared, error)
+        else:
+            yield self._have(declared)
+
+    def _may_wait(self, declared: Declared) -> bool:
+        """Tell whether another process may have it, and this one waits for its end."""
+        if self._standing.replaces or declared is self._election:
+            return True
+        return (
+            self.shared and isinstance(declared, Procedure) and declared.options.invoke == "single"
+        )
+
+    @inlineCallbacks
+    def _have(self, declared: Declared) -> Any:
+        """Note that the router has given something, and ask for what belongs to it."""
+        yield super()._have(declared)
+        if self.has(declared) and declared is self._election:
+            log.info("%s: this process handles the events", self._app)
+            yield DeferredList([self.claim(each) for each in self._registry.subscriptions])
+
+    def _is_wanted(self, declared: Declared) -> bool:
+        return declared is self._election or super()._is_wanted(declared)
+
+    def _is_expected(self, declared: Declared, kind: str) -> bool:
+        """Say that another process has been elected, or is to be replaced."""
+        if declared is self._election and kind == ApplicationError.PROCEDURE_ALREADY_EXISTS:
+            self._refusals.note_other_handles_events()
+            return True
+        return self._standing.replaces and kind in CONFLICTS
+
+    def _stop_waiting(self) -> None:
+        self._succession.end()
+        super()._stop_waiting()
 
     def _describe(self, declared: Declared) -> str:
         if declared is self._election:
             return f"the procedure {self._election.name!r}, which says who handles the events,"
         return super()._describe(declared)
 
-    def _tell(self) -> None:
-        """Log what is new, a line for each level and remedy."""
-        news, self._news = self._news, []
-        for level, remedy in sorted({(level, remedy) for level, _text, remedy in news}):
-            texts = [text for other, text, its in news if (other, its) == (level, remedy)]
-            text = "; ".join(texts) + (f" -- {remedy}" if remedy else "")
-            log.log(level, "%s: %s", self._app, text)
 
-    def _ask_later(self, declared: Declared, seconds: float) -> None:
-        # Spread, since the workers of a server start at the same moment.
-        spread = seconds * random.uniform(0.67, 1.33)  # noqa: S311 - guards nothing # nosec B311
-        self._timers[declared] = self._call_later(spread, self._ask, declared)
-
-    def _is_asked_for(self, declared: Declared) -> bool:
-        return declared in self._timers or declared in self._refused
-
-    def _stop_asking(self, declared: Declared) -> None:
-        self._refused.pop(declared, None)
-        timer = self._timers.pop(declared, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _end(self) -> None:
-        """The session is over: the next one has a server of its own."""
-        self._over = True
-        for declared in list(self._timers):
-            self._stop_asking(declared)
-        self.calls.lost()
+def _takes_by_force(declared: Declared) -> bool:
+    """Tell whether processes take something from each other whenever they ask for it."""
+    return isinstance(declared, Procedure) and declared.options.force_reregister

@@ -10,13 +10,8 @@ from flask import Flask
 
 from flask_wamp import WAMP
 from flask_wamp._twisted.serve.gates import Limits
-from flask_wamp._twisted.serve.sharing import (
-    REFUSED_RETRY,
-    RETRY,
-    SharedServer,
-    share,
-    subscriber_uri,
-)
+from flask_wamp._twisted.serve.sharing import SharedServer, share, subscriber_uri
+from flask_wamp._twisted.serve.waiting import REFUSED_RETRY, RETRY
 from flask_wamp._twisted.threads import ElasticPool
 from flask_wamp.state import state_of
 from flask_wamp.uris import invalid_uri

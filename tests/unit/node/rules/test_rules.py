@@ -148,6 +148,19 @@ MISTAKES: dict[str, list[Change]] = {
         lambda c: router(c)["components"][0].update(role="backstage"),
         lambda c: ws(c).update(auth={"anonymous": {"type": "static", "role": "guest"}}),
     ],
+    "supervision-settings": [
+        lambda c: views(c)["components"][0]["extra"].update(processes=100),
+        lambda c: views(c)["components"][0]["extra"].update(view_limit="1 s"),
+        lambda c: router(c)["components"][0]["extra"].update(watchdog=-1),
+    ],
+    "processes-without-a-router": [
+        lambda c: (
+            views(c)["components"][0]["extra"].update(processes=2),
+            views(c)["components"][0]["transport"].update(
+                endpoint={"type": "tcp", "host": "127.0.0.1", "port": 8080}
+            ),
+        )
+    ],
     "no-meta-api": [lambda c: router(c)["realms"][0].update(options={"enable_meta_api": False})],
     "any-site-as-its-user": [
         lambda c: (

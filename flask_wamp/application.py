@@ -4,7 +4,7 @@ import importlib
 
 from flask import Flask
 
-from ..errors import SetupError
+from .errors import SetupError
 
 
 def load_application(place: str, *, factories: bool = True) -> Flask:

@@ -1,0 +1,1 @@
+"""Serving processes, started, watched and replaced by one that serves nothing itself."""

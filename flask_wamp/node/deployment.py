@@ -1,0 +1,119 @@
+"""Files by which a node runs as a service: a unit of systemd, an image and its composition.
+
+As with the configurations, this project's own files, ``crossbar_config/``, are the template, and another
+project's names are put in place of its own.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+#: What the template names.
+NAME, DIRECTORY, PYTHON = "flask-wamp", "/srv/flask-wamp", "/srv/flask-wamp/.venv/bin/python"
+INSTALL = '--constraint constraints.txt ".[node,tls]"'
+PORTS = ("8443", "8081")
+#: Below these nobody's service sees anything with ``ProtectHome=yes``.
+HOMES = ("/home/", "/root/", "/run/user/")
+UNIT, IMAGE, IGNORED, COMPOSITION = (
+    "flask-wamp.service", "Dockerfile", "Dockerfile.dockerignore", "compose.yaml",
+)  # fmt: skip
+FITTING = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is to run.
+
+    :ivar name: of the service, the user and the image; as a user's name has to be.
+    :ivar user: who runs it.
+    :ivar directory: the project's.
+    :ivar python: the interpreter of its environment.
+    :ivar ports: that it listens on.
+    """
+
+    name: str
+    user: str
+    directory: Path
+    python: Path
+    ports: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for given in (self.name, self.user):
+            if not FITTING.fullmatch(given):
+                raise ValueError(
+                    f"{given!r} is no name of a service or user: write small letters, digits and "
+                    "hyphens, as in shop"
+                )
+        for path in (self.directory, self.python):
+            if (
+                not path.is_absolute()
+                or not str(path).isprintable()
+                or set(str(path)) & set(" %\"'\\$")
+            ):
+                raise ValueError(
+                    f"{str(path)!r} cannot stand in a unit: name an absolute path without blanks and quotes"
+                )
+
+
+def unit(service: Service) -> str:
+    """Return a unit of systemd."""
+    text = _template(UNIT)
+    text = text.replace(PYTHON, str(service.python)).replace(DIRECTORY, str(service.directory))
+    text = text.replace(f"User={NAME}", f"User={service.user}")
+    text = text.replace(f"Group={NAME}", f"Group={service.user}")
+    text = text.replace(f"/etc/{NAME}.env", f"/etc/{service.name}.env")
+    text = text.replace(f"node of {NAME}", f"node of {service.name}")
+    if f"{service.directory}/".startswith(HOMES):
+        text = text.replace("ProtectHome=yes", "# The project is in one.\nProtectHome=no")
+    if any(port < 1024 for port in service.ports):
+        text = text.replace(
+            "# For a port below 1024: CAP_NET_BIND_SERVICE, here and as AmbientCapabilities.\n"
+            "CapabilityBoundingSet=\n",
+            "# For a port below 1024.\n"
+            "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n",
+        )
+    return text
+
+
+def container(service: Service) -> Mapping[str, str]:
+    """Return an image's files by name: how it is built, what is left out, and how it is run."""
+    directory = f"/srv/{service.name}"
+    texts = {name: _template(name) for name in (IMAGE, IGNORED, COMPOSITION)}
+    image, composition = texts[IMAGE], texts[COMPOSITION]
+    image = image.replace(INSTALL, _installed_by(service.directory))
+    ports = [str(port) for port in service.ports]
+    image = image.replace(f"EXPOSE {' '.join(PORTS)}", f"EXPOSE {' '.join(ports)}")
+    image = image.replace(
+        f"--publish {PORTS[0]}:{PORTS[0]}", " ".join(f"--publish {port}:{port}" for port in ports)
+    )
+    lines = "".join(f'      - "{port}:{port}"\n' for port in ports)
+    composition = composition.replace(
+        "".join(f'      - "{each}:{each}"\n' for each in PORTS), lines
+    )
+    named = {IMAGE: image, COMPOSITION: composition}
+    for name, text in named.items():
+        for word in (f"{NAME}:{NAME}", f"user-group --home-dir {DIRECTORY}", DIRECTORY):
+            put = word.replace(DIRECTORY, directory).replace(
+                f"{NAME}:{NAME}", f"{service.user}:{service.user}"
+            )
+            text = text.replace(word, put)
+        text = text.replace(f"nologin {NAME}", f"nologin {service.user}")
+        text = text.replace(f"USER {NAME}", f"USER {service.user}")
+        text = re.sub(rf"(--tag |[0-9] ){NAME}\b", rf"\g<1>{service.name}", text)
+        texts[name] = text
+    return texts
+
+
+def _installed_by(directory: Path) -> str:
+    """Return what pip is to install: what the project says, and what a node needs."""
+    if (directory / "requirements.txt").exists():
+        return '--requirement requirements.txt "flask-wamp[node,tls]"'
+    if (directory / "pyproject.toml").exists():
+        return '. "flask-wamp[node,tls]"'
+    return '"flask-wamp[node,tls]"'
+
+
+def _template(name: str) -> str:
+    return (files("flask_wamp.node") / "presets" / name).read_text()
