@@ -1,5 +1,6 @@
 """Metrics over the processes of a node, which are killed and replaced meanwhile."""
 
+import os
 import signal
 from collections.abc import Iterator
 from urllib.error import HTTPError
@@ -99,6 +100,52 @@ def test_counts_survive_the_processes_that_have_counted(node: CrossbarNode, peer
         lambda: of(scraped(node), "sessions", application="tests.node.apps.observed") == 2,
         "the gauges of the dead have gone",
     )
+
+
+def test_counts_survive_supervised_processes_that_are_killed_and_recycled() -> None:
+    """And what their supervisor counts is there as well."""
+    module = f"{APPS}.observed"
+    config = node_config(web=f"{module}.Web", views=[f"{module}.Views"], wsgi=module, governed=True)
+    component = config["workers"][1]["components"][0]
+    component["extra"] = {"processes": 2, "max_calls": 60, "application": f"{module}:app"}
+    component["classname"] = "flask_wamp.crossbar.ViewsSession"
+    with CrossbarNode(config) as node, connected(trusted_url(node)) as peer:
+        uri = "flask_wamp.supervisor.views.status"
+        wait_until(
+            lambda: of(scraped(node), "supervised_processes_ready", supervisor="views") == 2,
+            "both processes serve",
+        )
+        seen = [0.0]
+
+        def look() -> Samples:
+            samples = scraped(node)
+            seen.append(
+                of(samples, "calls_total", procedure="com.observed.any", outcome="ok"),
+            )
+            return samples
+
+        answered = 0
+        for _ in range(20):
+            peer.call("com.observed.any")
+            answered += 1
+        look()
+        assert seen[-1] == answered
+        os.kill(peer.call(uri)["slots"][0]["pid"], signal.SIGKILL)
+        wait_until(
+            lambda: of(look(), "process_restarts_total", supervisor="views") == 1, "it is counted"
+        )
+        wait_until(lambda: peer.call(uri)["ready"] == 2, "both are back")
+        while of(look(), "process_replacements_total", supervisor="views") < 2:
+            for _ in range(20):
+                peer.call("com.observed.any")
+                answered += 1
+            assert answered < 5000
+        look()
+        assert seen[-1] == answered
+        assert seen == sorted(seen)
+        # The router's process, two that serve, and at most one for each that was ready before the
+        # other had ended.
+        assert len(list((node.directory / "metrics").glob("counter_*"))) <= 5
 
 
 def test_outcomes_patterns_events_and_requests(node: CrossbarNode, peer: Peer) -> None:
