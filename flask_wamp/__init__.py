@@ -26,6 +26,7 @@ from .errors import RemoteError as RemoteError
 from .errors import SetupError as SetupError
 from .errors import StreamOverflow as StreamOverflow
 from .errors import TooManyCalls as TooManyCalls
+from .errors import Unanswered as Unanswered
 from .errors import WAMPError as WAMPError
 from .extension import WAMP as WAMP
 from .results import CallResult as CallResult

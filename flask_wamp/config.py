@@ -15,6 +15,8 @@ from .uris import invalid_uri
 MAX_THREADS = 1000
 #: The longest timeout, in seconds.
 MAX_TIMEOUT = 86_400
+#: Seconds after which a silent router is asked for a sign of life.
+DEFAULT_PING = 10.0
 #: How messages are written; a WebSocket offers all of them, in this order, where none is named.
 SERIALIZERS = ("cbor", "msgpack", "json")
 
@@ -34,6 +36,8 @@ class WampConfig:
         ``WAMP_TLS_KEY``).
     :ivar credentials: how this process logs in (``WAMP_AUTHID``, ``WAMP_TICKET``, ``WAMP_SECRET``,
         ``WAMP_PRIVATE_KEY``, ``WAMP_AUTHMETHOD``); None lets the router take it as everybody.
+    :ivar ping: seconds without a sign of life of the router after which one is asked for, 0 for never
+        (``WAMP_PING``).
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     :ivar metrics: count for Prometheus what the application does (``WAMP_METRICS``).
     :ivar metrics_token: who has it may see the metrics from anywhere (``WAMP_METRICS_TOKEN``).
@@ -50,6 +54,7 @@ class WampConfig:
     serve: bool = False
     metrics: bool = False
     metrics_token: Secret | None = None
+    ping: float = DEFAULT_PING
 
     @property
     def urls(self) -> str:
@@ -88,6 +93,7 @@ class WampConfig:
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
             metrics=_flag("WAMP_METRICS", config.get("WAMP_METRICS")),
             metrics_token=_token("WAMP_METRICS_TOKEN", config.get("WAMP_METRICS_TOKEN")),
+            ping=_ping("WAMP_PING", config.get("WAMP_PING")),
         )
 
 
@@ -168,6 +174,17 @@ def _timeout(key: str, value: Any) -> float:
         return check_timeout(value)
     except ValueError as error:
         raise invalid_config(key, value, str(error)) from None
+
+
+def _ping(key: str, value: Any) -> float:
+    if value is None:
+        return DEFAULT_PING
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    try:
+        return check_timeout(value)
+    except ValueError as error:
+        raise invalid_config(key, value, f"{error}, or 0 to ask for no sign of life") from None
 
 
 def _threads(key: str, value: Any) -> int:

@@ -14,8 +14,9 @@
     ├── TooManyCalls                    no thread is left for a view to wait in
     ├── StreamOverflow                  results of a stream came faster than they were taken
     ├── RegistrationFailed              the router refused procedures or subscriptions
-    ├── CallTimeout (TimeoutError)      no answer within the timeout
-    ├── NotConnected (ConnectionError)  no session, or it was lost while waiting
+    ├── Unanswered                      no answer; .may_have_run tells whether it was sent
+    │   ├── CallTimeout (TimeoutError)      no answer within the timeout
+    │   └── NotConnected (ConnectionError)  no session, or it was lost while waiting
     └── RemoteError                     the answer to a call or publish was an error
         ├── NoSuchProcedure             wamp.error.no_such_procedure
         ├── NotAuthorized               wamp.error.not_authorized, authorization_failed
@@ -88,11 +89,23 @@ class StreamOverflow(WAMPError):
     """A callee sent results faster than the loop took them; the call was canceled."""
 
 
-class CallTimeout(WAMPError, TimeoutError):
+class Unanswered(WAMPError):
+    """A call or publish has no answer, and what became of it is not known, or is.
+
+    :param may_have_run: whether it was sent, so that the call may have run, or may still, and the
+        event may have gone out. False where it certainly was not; who does not know says nothing.
+    """
+
+    def __init__(self, *args: Any, may_have_run: bool = True) -> None:
+        super().__init__(*args)
+        self.may_have_run = may_have_run
+
+
+class CallTimeout(Unanswered, TimeoutError):
     """No answer came within the timeout; the call was canceled at the router."""
 
 
-class NotConnected(WAMPError, ConnectionError):
+class NotConnected(Unanswered, ConnectionError):
     """There is no session to the router, or it was lost while an answer was awaited."""
 
 
@@ -167,7 +180,13 @@ class InvalidArgument(RemoteError, uris=(INVALID_ARGUMENT,)):
 
 
 class Canceled(RemoteError, uris=(CANCELED,)):
-    """The router canceled the call; its callee may have gone away."""
+    """The router canceled the call, as its callee has gone away, or this process has.
+
+    :ivar may_have_run: whether the call may have run: the callee may have gone before or behind
+        that. False where it was canceled here before it was sent.
+    """
+
+    may_have_run = True
 
 
 def describe_error(uri: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

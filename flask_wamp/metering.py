@@ -3,8 +3,36 @@
 Standard library only: nothing of this knows how it is counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+
+class EventLoad(Protocol):
+    """How the events of one handler fare; what is counted is counted from its beginning on."""
+
+    @property
+    def topic(self) -> str:
+        """What it is subscribed to, as it is declared."""
+
+    @property
+    def handler(self) -> str:
+        """The function."""
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait."""
+
+    @property
+    def spilled(self) -> int:
+        """For how many there was no room in memory."""
+
+    @property
+    def dropped(self) -> int:
+        """How many were dropped."""
+
+    @property
+    def blocked(self) -> float:
+        """For how many seconds the connection was not read, since there was no room."""
 
 
 class Load(Protocol):
@@ -19,8 +47,8 @@ class Load(Protocol):
     def waiting_calls(self) -> int:
         """Return how many of these wait for a place."""
 
-    def waiting_events(self) -> int:
-        """Return how many events wait for their handlers."""
+    def events(self) -> Sequence[EventLoad]:
+        """Return how the events of each handler fare."""
 
 
 class Meter(Protocol):
@@ -38,9 +66,6 @@ class Meter(Protocol):
 
     def handled(self, topic: str, seconds: float, *, failed: bool) -> None:
         """A handler took *seconds* for an event."""
-
-    def dropped(self, topic: str) -> None:
-        """An event was dropped because too many waited for its handler."""
 
     def denied(self, role: str, action: str) -> None:
         """The router has denied something to a peer; *role* is one of the node's configuration."""

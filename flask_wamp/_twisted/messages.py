@@ -76,7 +76,9 @@ def publish_message(
 
 def send_error(error: Exception) -> Exception:
     if isinstance(error, TransportLost):
-        return NotConnected("the message could not be sent: the transport was lost")
+        return NotConnected(
+            "the message could not be sent: the transport was lost", may_have_run=False
+        )
     if isinstance(error, PayloadExceededError):
         return RemoteError.from_uri(PAYLOAD_SIZE_EXCEEDED, [str(error)])
     return PayloadError(f"the message could not be sent: {str(error) or type(error).__name__}")

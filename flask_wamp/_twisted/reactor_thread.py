@@ -36,7 +36,8 @@ def running_reactor() -> Any:
         if (_reactor is not None or _ended) and _process != process:
             _forget_reactor()
         if _ended:
-            raise NotConnected("the process ends: nothing can be sent any more")
+            text = "the process ends: nothing can be sent any more"
+            raise NotConnected(text, may_have_run=False)
         if _reactor is None:
             _reactor = _start()
             _process = process

@@ -1,11 +1,16 @@
 """What a thread waits for: the outcome of a call or publish, or the results of a stream."""
 
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from ..errors import StreamOverflow
+
+#: How the texts of errors say what became of a call or publish.
+MAY_HAVE_RUN = "it was sent, and may have been carried out"
+NOT_SENT = "it was not sent"
 
 #: Results of a stream that wait for their taker: at this many its callee is asked to pause.
 PAUSE_AT = 512
@@ -29,13 +34,35 @@ class Reply(Future[Any]):
     """What a thread waits for: the answer to a call, or the acknowledgment of a publish.
 
     The first outcome counts, whichever thread it comes from.
+
+    :ivar patient: it may wait for a session; otherwise the next failure to have one is its own.
+    :ivar sent: the message may have gone to the transport.
+    :ivar given_up: nobody waits any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = True) -> None:
         super().__init__()
         self.session: Requests | None = None
         self.request = 0
         self.uri = ""
+        self.patient = patient
+        self.sent = False
+        self.given_up = False
+
+    def begin_to_send(self) -> bool:
+        """Tell whether the message is still wanted; on the reactor's thread, just before it goes."""
+        # First the one flag, then the look at the other, and the other way round in give_up(): so
+        # what was given up as unsent is not sent.
+        self.sent = True
+        return not (self.given_up or self.done())
+
+    def give_up(self, error: Callable[[bool], Exception]) -> None:
+        """Fail, from any thread; unsent it is never sent.
+
+        :param error: makes the error out of whether the message may have been sent.
+        """
+        self.given_up = True
+        self.fail(error(self.sent))
 
     def succeed(self, value: Any) -> None:
         """Give the waiting thread *value*, unless it has given up."""
@@ -96,3 +123,8 @@ class StreamReply(Reply):
         if self.paused and self.session is not None:
             self.paused = False
             self.session.tell_flow("resume", self.token)
+
+
+def fate(sent: bool) -> str:
+    """Return how the text of an error says whether a call or publish was *sent*."""
+    return MAY_HAVE_RUN if sent else NOT_SENT

@@ -22,7 +22,7 @@ from .engine.sessions import EngineSession
 from .flow import FLOW
 from .heads import Unreadable
 from .messages import call_message, payload_of, publish_message, send_error, unfit_uri
-from .replies import Reply, StreamReply
+from .replies import MAY_HAVE_RUN, Reply, StreamReply
 
 NO_OPTIONS = Options()
 
@@ -52,6 +52,13 @@ class Server(Protocol):
         """The session is over: answers have nowhere to go."""
 
 
+class Brake(Protocol):
+    """Keeps the connection from being read, but while an answer is awaited."""
+
+    def look(self) -> None:
+        """Something is awaited."""
+
+
 class Session(EngineSession):
     """A session that calls and publishes for threads, and serves through a :class:`Server`.
 
@@ -61,6 +68,8 @@ class Session(EngineSession):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.server: Server | None = None
+        #: Keeps the connection from being read, where a handler wants that.
+        self.brake: Brake | None = None
         self._replies: dict[int, Reply] = {}
 
     def call_for(
@@ -98,6 +107,10 @@ class Session(EngineSession):
     def awaits(self, uri: str) -> bool:
         """Tell whether a call of *uri* by this process is unanswered."""
         return any(reply.uri == uri for reply in self._replies.values())
+
+    def awaits_answers(self) -> bool:
+        """Tell whether the router owes this session an answer to anything."""
+        return bool(self._replies) or self.autobahn_awaits_answers()
 
     def cancel(self, reply: Reply, mode: str | None = None) -> None:
         """Tell the router that nobody waits for the answer to a call any more."""
@@ -195,12 +208,15 @@ class Session(EngineSession):
         if reply is not None:
             reply.session, reply.request = self, request
             self._replies[request] = reply
+            if self.brake is not None:
+                self.brake.look()
         try:
             self.send(make(request))
         except Exception as error:
             # Whatever kept the message from going out is the waiting thread's to know.
             self._replies.pop(request, None)
             if reply is not None:
+                reply.sent = False
                 reply.fail(send_error(error))
             elif not isinstance(error, TransportLost):
                 raise
@@ -248,7 +264,11 @@ class Session(EngineSession):
     def _end(self, reason: str) -> None:
         replies, self._replies = self._replies, {}
         for reply in replies.values():
-            reply.fail(NotConnected(f"the session ended while an answer was awaited: {reason}"))
+            reply.fail(
+                NotConnected(
+                    f"the session ended while an answer was awaited: {reason}; {MAY_HAVE_RUN}"
+                )
+            )
         if self.server is not None:
             self.server.lost()
             self.server = None

@@ -21,7 +21,7 @@ from .complaints import Complaints
 from .manners import Manners, Violation, check_hello
 from .slowing import Lines, Slowing, network_of
 from .stages import Guarded, Stage
-from .unread import MAX_UNSENT, Unread
+from .unread import MAX_UNSENT, Unread, most_unsent
 
 _log = make_logger()
 
@@ -258,11 +258,11 @@ class Guard:
         self._close(session, code, reason)
 
     def _does_not_read(self, session: GuardedSession) -> None:
-        """Drop a peer for whom too much waits; a service's is its own affair."""
+        """Drop a peer for whom too much waits."""
         record: Guarded = session.guarded
-        if not record.service and record.stage is not Stage.CUT_OFF:
-            text = f"it does not read what it is sent, more than {MAX_UNSENT >> 20} MiB"
-            self._cut_off(session, POLICY, text)
+        most = most_unsent(is_service=record.service)
+        if session.unsent() > most and record.stage is not Stage.CUT_OFF:
+            self._cut_off(session, POLICY, f"it does not read: more than {most >> 20} MiB wait")
             session.drop()
 
     def _close(self, session: GuardedSession, code: int, reason: str) -> None:

@@ -2,7 +2,9 @@
 
 A page that asks for large results, or sends pings, and reads nothing, costs the router all that it
 is answered with, until its own ping goes unanswered. Who reads too slowly for the events that come
-is no better off then; services are what others have set up, and are left alone.
+is no better off then. Services are what others have set up, and a handler with ``overflow="block"``
+lets the router keep its events on purpose, so they may let more wait; but not without end, which
+would be the end of the router, and so of everybody. One that is cut off connects again.
 """
 
 from collections.abc import Callable
@@ -12,8 +14,15 @@ from .._twisted.engine.router_sessions import GuardedSession
 
 #: Bytes that the router holds for a peer at the most.
 MAX_UNSENT = 32 * 1024 * 1024
+#: The same for a service's session.
+MAX_UNSENT_OF_SERVICE = 256 * 1024 * 1024
 #: Seconds between two looks at what peers have yet to read.
 LOOK = 0.5
+
+
+def most_unsent(*, is_service: bool) -> int:
+    """Return how many bytes may wait for a peer."""
+    return MAX_UNSENT_OF_SERVICE if is_service else MAX_UNSENT
 
 
 class Unread:

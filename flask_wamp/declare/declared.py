@@ -11,6 +11,10 @@ from .place import Place
 #: How the router chooses among the sessions that share a registration (WAMP spec, 10.2.7).
 INVOKE_POLICIES = ("single", "first", "last", "roundrobin", "random")
 
+#: What becomes of events for which a handler is too slow: on disk they wait for it, in the router, or
+#: they are dropped, the oldest first, or the newest.
+OVERFLOWS = ("spill", "block", "drop_oldest", "error")
+
 
 def describe(function: Callable[..., Any]) -> str:
     """Return the name and place of *function*, for messages."""
@@ -82,11 +86,15 @@ class SubscriptionOptions:
     :ivar match: ``exact``, or how the topic is a pattern: ``prefix`` or ``wildcard``.
     :ivar get_retained: ask for the event that the router has kept.
     :ivar concurrency: events that are handled at a time; above 1 they are out of order.
+    :ivar queue: events that may wait in memory for the handler.
+    :ivar overflow: what becomes of further ones, one of :data:`OVERFLOWS`.
     """
 
     match: str = "exact"
     get_retained: bool = False
     concurrency: int = 1
+    queue: int = 10_000
+    overflow: str = "spill"
 
     def problem(self) -> str | None:
         """Tell which option cannot be, and what to write, or None."""
@@ -94,6 +102,10 @@ class SubscriptionOptions:
             return f"get_retained={self.get_retained!r}: give True or False"
         if not _is_whole(self.concurrency, 1):
             return f"concurrency={self.concurrency!r}: give a whole number from 1, as in 4"
+        if not _is_whole(self.queue, 1):
+            return f"queue={self.queue!r}: give a whole number from 1, as in 10_000"
+        if self.overflow not in OVERFLOWS:
+            return f"overflow={self.overflow!r}: give one of {', '.join(map(repr, OVERFLOWS))}"
         return None
 
 

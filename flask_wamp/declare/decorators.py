@@ -102,6 +102,8 @@ class Declarations(ABC):
         match: str = "exact",
         get_retained: bool | None = None,
         concurrency: int = 1,
+        queue: int = 10_000,
+        overflow: str | None = None,
     ) -> Callable[[F], F]:
         """Declare a handler of *topic*'s events: ``@wamp.subscribe("com.example.spam")``.
 
@@ -112,6 +114,11 @@ class Declarations(ABC):
             10.3.4); ``event.uri`` and ``event.parts`` tell what was published to.
         :param get_retained: handle the event first that the router has kept, if any.
         :param concurrency: events that are handled at a time; above 1 they are out of order.
+        :param queue: events that may wait in memory for this handler.
+        :param overflow: what becomes of further ones. ``"spill"``, the default, keeps them on disk,
+            and ``"block"`` lets the router keep them, by not reading what comes; neither loses any
+            while process and connection live. ``"drop_oldest"`` drops what has waited longest, for
+            handlers that want news; ``"error"`` drops what comes, and logs an error.
         :raises DeclarationError: the topic is invalid, or an option cannot be.
         """
         if callable(topic):
@@ -119,7 +126,9 @@ class Declarations(ABC):
         given: dict[str, Any] = self._subscription_defaults()
         if get_retained is not None:
             given["get_retained"] = get_retained
-        options = SubscriptionOptions(match=match, concurrency=concurrency, **given)
+        if overflow is not None:
+            given["overflow"] = overflow
+        options = SubscriptionOptions(match=match, concurrency=concurrency, queue=queue, **given)
 
         def declare(function: F) -> F:
             self._add_subscription(function, topic, options)
@@ -134,10 +143,17 @@ class Declarations(ABC):
         match: str = "exact",
         get_retained: bool | None = None,
         concurrency: int = 1,
+        queue: int = 10_000,
+        overflow: str | None = None,
     ) -> Callable[[F], F]:
         """Declare a handler of *topic*'s events; the same as :meth:`subscribe`."""
         return self.subscribe(
-            topic, match=match, get_retained=get_retained, concurrency=concurrency
+            topic,
+            match=match,
+            get_retained=get_retained,
+            concurrency=concurrency,
+            queue=queue,
+            overflow=overflow,
         )
 
     def topic(

@@ -24,6 +24,7 @@ class Namespaces(Declarations):
         concurrency: int | None = None,
         queue: int | None = None,
         get_retained: bool | None = None,
+        overflow: str | None = None,
         allow: Allowed = None,
         publish: Allowed = None,
         subscribe: Allowed = None,
@@ -31,8 +32,8 @@ class Namespaces(Declarations):
         """Return a namespace whose declarations are made here: ``wamp.namespace("com.shop")``.
 
         :param uri: the namespace; below another namespace, its name in there.
-        :param get_retained: a default for its handlers; the others are defaults for its
-            procedures. See :meth:`subscribe` and :meth:`callee`.
+        :param get_retained: a default for its handlers, as is *overflow*; the others are defaults
+            for its procedures. See :meth:`subscribe` and :meth:`callee`.
         :param publish: who may publish to the topics in it, see :meth:`topic`.
         :param subscribe: who may subscribe to the topics in it.
         :raises DeclarationError: the URI is invalid.
@@ -48,6 +49,7 @@ class Namespaces(Declarations):
             "concurrency": concurrency,
             "queue": queue,
             "get_retained": get_retained,
+            "overflow": overflow,
             "allow": allow,
             "publish": publish,
             "subscribe": subscribe,
@@ -71,7 +73,7 @@ class Namespace(Namespaces):
     :param uri: the namespace.
     :param request: a default for its procedures, as are *invoke*, *concurrency* and *queue*; see
         :meth:`callee`. Namespaces below it inherit them.
-    :param get_retained: a default for its handlers; see :meth:`subscribe`.
+    :param get_retained: a default for its handlers, as is *overflow*; see :meth:`subscribe`.
     :param allow: a default for its procedures: who may call them.
     :param publish: who may publish to the topics in it, of those that have no other rights; see
         :meth:`topic`.
@@ -89,6 +91,7 @@ class Namespace(Namespaces):
         concurrency: int | None = None,
         queue: int | None = None,
         get_retained: bool | None = None,
+        overflow: str | None = None,
         allow: Allowed = None,
         publish: Allowed = None,
         subscribe: Allowed = None,
@@ -107,7 +110,8 @@ class Namespace(Namespaces):
             "allow": allow,
         }
         self._procedures = {name: value for name, value in given.items() if value is not None}
-        self._subscriptions = {} if get_retained is None else {"get_retained": get_retained}
+        handlers = {"get_retained": get_retained, "overflow": overflow}
+        self._subscriptions = {name: value for name, value in handlers.items() if value is not None}
         topics = {"publish": publish, "subscribe": subscribe}
         self._topics = {name: value for name, value in topics.items() if value is not None}
         problem = (

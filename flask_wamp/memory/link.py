@@ -180,4 +180,4 @@ class MemoryLink:
 
     def _refuse_absent(self) -> None:
         if self._router.absent is not None:
-            raise NotConnected(self._router.absent)
+            raise NotConnected(self._router.absent, may_have_run=False)

@@ -76,7 +76,8 @@ class Pages:
         if number in self._ended:
             raise NotConnected(
                 "the application has ended this session, as its login has: open a page anew, "
-                "wamp.test_client(http=...) or client.as_page(http)"
+                "wamp.test_client(http=...) or client.as_page(http)",
+                may_have_run=False,
             )
 
     def answer(self, uri: str, args: list[Any]) -> Any:

@@ -1,14 +1,14 @@
 """The metrics, and what counts them for an application. Imported where ``WAMP_METRICS`` is on."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
-from ..metering import Load
+from ..metering import EventLoad, Load
 from ..signals import session_joined, session_left
 
 #: Seconds between two looks at what runs and waits.
@@ -55,6 +55,16 @@ class Metrics:
         self.events_dropped = Counter(
             "flask_wamp_events_dropped",
             "Events that were dropped because too many waited for their handler.",
+            ("topic",),
+        )
+        self.events_spilled = Counter(
+            "flask_wamp_events_spilled",
+            "Events that had to wait on disk, since too many waited for their handler.",
+            ("topic",),
+        )
+        self.events_blocked = Counter(
+            "flask_wamp_events_blocked_seconds",
+            "Seconds for which a handler has kept its process from reading what the router sends.",
             ("topic",),
         )
         self.events_waiting = _gauge(
@@ -127,6 +137,7 @@ class PrometheusMeter:
         self._events: dict[tuple[str, bool], tuple[Any, Any]] = {}
         self._outcomes: set[str] = set()
         self._load: Load | None = None
+        self._totals: dict[tuple[str, str], tuple[float, float, float]] = {}
         self._running = metrics.running.labels(app.name)
         self._waiting = metrics.waiting.labels(app.name)
         self._events_waiting = metrics.events_waiting.labels(app.name)
@@ -166,10 +177,6 @@ class PrometheusMeter:
         found[0].inc()
         found[1].observe(seconds)
 
-    def dropped(self, topic: str) -> None:
-        """An event was dropped."""
-        self.metrics.events_dropped.labels(topic).inc()
-
     def watch(self, load: Load, call_later: Callable[..., Any]) -> None:
         """Look at *load* once a second, until it is over or another one is watched."""
         self._load = load
@@ -186,17 +193,35 @@ class PrometheusMeter:
     def _look(self, load: Load, call_later: Callable[..., Any]) -> None:
         if load is not self._load:
             return
+        events = load.events()
+        self._count_events(events)
         if load.over():
             self._load = None
             self._set(0, 0, 0)
             return
-        self._set(load.running_calls(), load.waiting_calls(), load.waiting_events())
+        waiting = sum(each.waiting for each in events)
+        self._set(load.running_calls(), load.waiting_calls(), waiting)
         call_later(LOOK, self._look, load, call_later)
 
     def _set(self, running: int, waiting: int, events: int) -> None:
         self._running.set(running)
         self._waiting.set(waiting)
         self._events_waiting.set(events)
+
+    def _count_events(self, events: Sequence[EventLoad]) -> None:
+        """Count what has been dropped, spilled and blocked since the last look."""
+        metrics = self.metrics
+        counters = (metrics.events_dropped, metrics.events_spilled, metrics.events_blocked)
+        for each in events:
+            key = each.topic, each.handler
+            totals = (each.dropped, each.spilled, each.blocked)
+            before = self._totals.get(key, (0, 0, 0))
+            if any(now < then for now, then in zip(totals, before, strict=True)):
+                before = (0, 0, 0)  # it was removed, and is there again
+            self._totals[key] = totals
+            for counter, now, then in zip(counters, totals, before, strict=True):
+                if now > then:
+                    counter.labels(each.topic).inc(now - then)
 
     def _outcome(self, error: str) -> str:
         """Return what stands for an error URI: views may make up any number of them."""

@@ -113,7 +113,8 @@ def start(state: State, timeout: float) -> None:
     except TimeoutError:
         raise NotConnected(
             f"not connected to {state.config.urls} within {timeout:g} s; this process "
-            "serves once it is"
+            "serves once it is",
+            may_have_run=False,
         ) from None
 
 

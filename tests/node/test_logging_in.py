@@ -212,7 +212,7 @@ def test_login_again_after_a_restart_of_the_node(tmp_path: Path) -> None:
             assert wampy.call("com.test.add", 1, 2) == 3
             node.stop()
             with pytest.raises(NotConnected):
-                wampy.call("com.test.add", 1, 2)
+                wampy.with_options(timeout=0.2).call("com.test.add", 1, 2)
             node.start()
 
             def answers() -> bool:

@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -120,15 +119,13 @@ def test_gunicorn_gthread_calls_from_every_worker(peers_node: CrossbarNode, prel
         assert "Traceback" not in program.output
 
 
-def test_no_router_raises_fast_and_says_why(make_app: MakeApp) -> None:
+def test_no_router_is_waited_for_and_then_says_why(make_app: MakeApp) -> None:
     port = free_port()
-    app, wamp = make_app(WAMP_URL=f"ws://127.0.0.1:{port}/ws", WAMP_TIMEOUT=30)
+    app, wamp = make_app(WAMP_URL=f"ws://127.0.0.1:{port}/ws", WAMP_TIMEOUT=0.5)
     with app.app_context():
         for _ in range(2):
-            started = time.monotonic()
             with pytest.raises(NotConnected, match=rf"127\.0\.0\.1:{port}.*refused"):
                 g.wampy.call("com.test.add", 1, 2)
-            assert time.monotonic() - started < 2
         with pytest.raises(NotConnected, match="refused"):
             g.wampy.publish("com.test.topic.any")
     with pytest.raises(NotConnected, match=r"within 0\.2 s.*refused"):
@@ -136,7 +133,7 @@ def test_no_router_raises_fast_and_says_why(make_app: MakeApp) -> None:
 
 
 def test_no_router_at_the_socket_says_which(make_app: MakeApp, tmp_path: Path) -> None:
-    app, _ = make_app(WAMP_URL=f"unix:{tmp_path}/router.sock")
+    app, _ = make_app(WAMP_URL=f"unix:{tmp_path}/router.sock", WAMP_TIMEOUT=0.5)
     with app.app_context(), pytest.raises(NotConnected, match=r"router\.sock.*No such file"):
         g.wampy.call("com.test.add", 1, 2)
 

@@ -9,9 +9,11 @@ import pytest
 from flask import Flask
 
 from flask_wamp import NotConnected
+from flask_wamp.connecting import open_link
+from flask_wamp.state import state_of
 
 from .programs import python
-from .support import Peer, missing_service
+from .support import LIMIT, Peer, missing_service
 from .transports import BLOCKS, Transports
 
 pytestmark = pytest.mark.node
@@ -99,7 +101,7 @@ def test_certificate_is_what_lets_in(transports: Transports, page: Path) -> None
     )
     try:
         with pytest.raises(NotConnected, match="wants a client certificate"):
-            app.extensions["wamp"].client.call("com.test.add", 1, 2)
+            open_link(state_of(app), LIMIT)
     finally:
         stop(app)
 

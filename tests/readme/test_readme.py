@@ -231,6 +231,7 @@ def test_every_configuration_key_is_documented() -> None:
         "WAMP_URL": defaults.urls,
         "WAMP_REALM": defaults.realm,
         "WAMP_TIMEOUT": f"{defaults.timeout:g}",
+        "WAMP_PING": f"{defaults.ping:g}",
         "WAMP_THREADS": str(defaults.threads),
         "WAMP_URI_PREFIX": defaults.uri_prefix or "none",
         "WAMP_TLS_CA": "none",

@@ -167,6 +167,11 @@ def test_config_timeout(seconds: float) -> None:
     assert type(timeout) is float
 
 
+@pytest.mark.parametrize(("given", "ping"), [(None, 10.0), (0, 0.0), (0.0, 0.0), (0.5, 0.5)])
+def test_config_ping(given: float | None, ping: float) -> None:
+    assert read(WAMP_PING=given).ping == ping
+
+
 @pytest.mark.parametrize("threads", [1, 8, MAX_THREADS])
 def test_config_threads(threads: int) -> None:
     assert read(WAMP_THREADS=threads).threads == threads
@@ -216,6 +221,9 @@ def test_config_uri_prefix(value: str | None, prefix: str) -> None:
         ("WAMP_TIMEOUT", float("inf"), "number of seconds above 0"),
         ("WAMP_TIMEOUT", "10", "number of seconds above 0"),
         ("WAMP_TIMEOUT", True, "number of seconds above 0"),
+        ("WAMP_PING", -1, "number of seconds above 0"),
+        ("WAMP_PING", "10", "or 0 to ask for no sign of life"),
+        ("WAMP_PING", False, "or 0 to ask for no sign of life"),
         ("WAMP_THREADS", 0, "whole number from 1"),
         ("WAMP_THREADS", MAX_THREADS + 1, f"to {MAX_THREADS}"),
         ("WAMP_THREADS", 2.0, "whole number from 1"),

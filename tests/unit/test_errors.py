@@ -49,7 +49,7 @@ def real_tree(base: type[WAMPError] = WAMPError) -> set[tuple[str, str, str]]:
 
 
 def test_errors_tree_is_the_drawn_one() -> None:
-    assert len(drawn_tree()) == 18
+    assert len(drawn_tree()) == 19
     assert drawn_tree() == real_tree()
 
 
@@ -185,3 +185,13 @@ def test_errors_survive_pickling(error: Exception, duplicate: Any) -> None:
     assert str(twin) == str(error)
     assert twin.args == error.args
     assert vars(twin) == vars(error)
+
+
+@pytest.mark.parametrize("cls", [errors.Unanswered, CallTimeout, NotConnected])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, lambda each: pickle.loads(pickle.dumps(each))],  # noqa: S301 - its own
+)
+def test_errors_of_what_was_not_answered_keep_its_fate(cls: Any, copied: Any) -> None:
+    error = copied(cls("no answer", may_have_run=False))
+    assert (type(error), str(error), error.may_have_run) == (cls, "no answer", False)

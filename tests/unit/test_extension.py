@@ -402,7 +402,7 @@ NO_OPTION = "there is no such option; there are"
             WAMP.add_subscription,
             "com.shop.sold",
             {"invoke": "first"},
-            f"wamp.add_subscription(invoke=...): {NO_OPTION} concurrency, get_retained, match",
+            f"wamp.add_subscription(invoke=...): {NO_OPTION} concurrency, get_retained, match, over",
         ),
     ],
 )

@@ -33,6 +33,7 @@ EXPORTED = {
     "Stream",
     "StreamOverflow",
     "TooManyCalls",
+    "Unanswered",
     "WAMP",
     "WAMPError",
     "call_finished",

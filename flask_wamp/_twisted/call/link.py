@@ -12,7 +12,7 @@ from ...call.link import Answer
 from ...call.options import Options
 from ...declare.declared import Procedure, Subscription
 from ...errors import BlockingCallError, CallTimeout, NotConnected, SetupError, WAMPError
-from ..replies import Reply
+from ..replies import NOT_SENT, Reply, fate
 from ..session import Session
 from ..threads import ReactorQueue, place_handed_over
 from .pending import Started, Streamed, seconds
@@ -120,7 +120,7 @@ class SessionLink:
             else:
                 _settle(session.server.add(declared), reply)
 
-        self._wait(add, timeout, "the registration")
+        self._wait(add, timeout, "the registration", patient=False)
 
     def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
         """Serve *declared* no more; does nothing where it is not served."""
@@ -131,7 +131,7 @@ class SessionLink:
             else:
                 _settle(session.server.remove(declared), reply)
 
-        self._wait(remove, timeout, "the unregistration")
+        self._wait(remove, timeout, "the unregistration", patient=False)
 
     def attach(self, session: Session) -> None:
         """Use *session* from now on; on the reactor's thread."""
@@ -147,7 +147,7 @@ class SessionLink:
         """Refuse everything from now on, and raise in every thread that waits."""
         self._closed = reason
         for reply in list(self._waiting):
-            reply.fail(NotConnected(reason))
+            reply.give_up(lambda sent: NotConnected(f"{reason}; {fate(sent)}", may_have_run=sent))
 
     def leave_waiting(self, reason: str) -> None:
         """Refuse what the thread that ends the process may still ask for.
@@ -163,8 +163,8 @@ class SessionLink:
         if self._ends:
             return
         if self._session is None:
-            reply.fail(NotConnected(self._absent))
-        elif not reply.done():
+            reply.fail(NotConnected(f"{self._absent}; {NOT_SENT}", may_have_run=False))
+        elif reply.begin_to_send():
             send(self._session, reply)
 
     def refuse_blocking(self, what: str) -> None:
@@ -183,7 +183,19 @@ class SessionLink:
 
     def give_up(self, reply: Reply, cancel_mode: str | None = None) -> None:
         """Want the answer to *reply* no more: unsent it is not sent, sent it is canceled."""
-        self._queue.put(lambda: _give_up(reply, cancel_mode))
+        self._queue.put(lambda: self._forget(reply, cancel_mode))
+
+    def late(self, text: str, timeout: float, *, sent: bool) -> WAMPError:
+        """Return what is raised where *timeout* seconds were not enough.
+
+        :param text: says so.
+        """
+        return CallTimeout(f"{text}; {fate(sent)}", may_have_run=sent)
+
+    def _forget(self, reply: Reply, cancel_mode: str | None) -> None:
+        """Nobody waits for *reply* any more; on the reactor's thread."""
+        if reply.session is not None:
+            reply.session.cancel(reply, cancel_mode)
 
     def on_reactor(self, work: Callable[[], None]) -> None:
         """Run *work* on the reactor's thread."""
@@ -202,7 +214,7 @@ class SessionLink:
 
     def _refuse_closed(self) -> None:
         if self._closed is not None and not (self._ends and threading.current_thread().daemon):
-            raise NotConnected(self._closed)
+            raise NotConnected(f"{self._closed}; {NOT_SENT}", may_have_run=False)
 
     def _wait(
         self,
@@ -210,9 +222,15 @@ class SessionLink:
         timeout: float,
         what: str,
         cancel_mode: str | None = None,
+        *,
+        patient: bool = True,
     ) -> Any:
+        """Send, and return what comes of it.
+
+        :param patient: where there is no session, wait for the next one.
+        """
         self.refuse_blocking(what)
-        reply = Reply()
+        reply = Reply(patient=patient)
         # First in the set, then the look at the flag: release() sets the flag, then looks.
         self._waiting.add(reply)
         try:
@@ -220,24 +238,21 @@ class SessionLink:
             with place_handed_over():
                 self._queue.put(lambda: self._begin(send, reply))
                 return reply.result(timeout)
-        except TimeoutError:
-            raise self._late(what, timeout) from None
+        except TimeoutError as error:
+            if isinstance(error, WAMPError):
+                raise
+            text = f"{what} was not answered within {timeout:g} s"
+            reply.give_up(lambda sent: self.late(text, timeout, sent=sent))
+            self.give_up(reply, cancel_mode)
+            # Or what has come meanwhile.
+            return reply.result()
         finally:
             self._waiting.discard(reply)
             if not reply.done():
-                # Its time is over, or a signal's handler has raised, as Ctrl-C does. What was not
-                # sent yet is not sent any more, what was sent is canceled.
-                reply.fail(TimeoutError())
+                # A signal's handler has raised, as Ctrl-C does. What was not sent yet is not sent
+                # any more, what was sent is canceled.
+                reply.give_up(lambda _sent: TimeoutError())
                 self.give_up(reply, cancel_mode)
-
-    def _late(self, what: str, timeout: float) -> WAMPError:
-        """Return what is raised where *timeout* seconds were not enough."""
-        return CallTimeout(f"{what} was not answered within {timeout:g} s")
-
-
-def _give_up(reply: Reply, cancel_mode: str | None) -> None:
-    if reply.session is not None:
-        reply.session.cancel(reply, cancel_mode)
 
 
 def _settle(outcome: Any, reply: Reply) -> None:

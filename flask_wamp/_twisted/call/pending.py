@@ -7,7 +7,7 @@ from queue import Empty
 from typing import Any, Protocol
 
 from ...call.options import Options
-from ...errors import CANCELED, CallTimeout, Canceled
+from ...errors import CANCELED, CallTimeout, Canceled, WAMPError
 from ..replies import RESUME_AT, Reply, StreamReply
 from ..threads import place_handed_over
 
@@ -20,6 +20,9 @@ class Waiting(Protocol):
 
     def give_up(self, reply: Reply, cancel_mode: str | None = None) -> None:
         """Want the answer to *reply* no more."""
+
+    def late(self, text: str, timeout: float, *, sent: bool) -> WAMPError:
+        """Return what is raised where *timeout* seconds were not enough."""
 
     def on_reactor(self, work: Callable[[], None]) -> None:
         """Run *work* on the reactor's thread."""
@@ -39,7 +42,8 @@ class Started:
         timeout = seconds(self._options)
 
         def expire() -> None:
-            self._give_up(CallTimeout(f"{self._what} was not answered within {timeout:g} s"))
+            text = f"{self._what} was not answered within {timeout:g} s"
+            self._give_up(lambda sent: self._link.late(text, timeout, sent=sent))
 
         def start_timer() -> None:
             timer = call_later(timeout, expire)
@@ -60,19 +64,20 @@ class Started:
             with place_handed_over():
                 return self.reply.result(timeout)
         except TimeoutError as error:
-            if isinstance(error, CallTimeout):
+            if isinstance(error, WAMPError):
                 raise
+            # It may be sent in the next moment, so that nobody can say that it was not.
             raise CallTimeout(
                 f"{self._what} has no answer after {timeout:g} s; it goes on"
             ) from None
 
     def cancel(self) -> None:
         """Want the answer no more."""
-        self._give_up(Canceled(CANCELED, ["the call was canceled by this process"]))
+        self._give_up(lambda sent: canceled("the call was canceled by this process", sent=sent))
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: Callable[[bool], Exception]) -> None:
         if not self.reply.done():
-            self.reply.fail(error)
+            self.reply.give_up(error)
             self._link.give_up(self.reply, self._options.cancel_mode)
 
 
@@ -109,7 +114,7 @@ class Streamed:
         self._ended = True
         reply = self.reply
         if not reply.done():
-            reply.fail(Canceled(CANCELED, ["the stream was closed by this process"]))
+            reply.give_up(lambda sent: canceled("the stream was closed by this process", sent=sent))
             self._link.give_up(reply, self._options.cancel_mode)
 
     def _take(self) -> Any:
@@ -124,9 +129,15 @@ class Streamed:
                 return waiting.get(timeout=timeout)
         except Empty:
             self.close()
-            raise CallTimeout(
-                f"{self._what} gave no result within {timeout:g} s, after {self._taken}"
-            ) from None
+            text = f"{self._what} gave no result within {timeout:g} s, after {self._taken}"
+            raise self._link.late(text, timeout, sent=self.reply.sent) from None
+
+
+def canceled(text: str, *, sent: bool) -> Canceled:
+    """Return the error of a call that this process has canceled."""
+    error = Canceled(CANCELED, [text])
+    error.may_have_run = sent
+    return error
 
 
 def _stop(timer: Any) -> None:

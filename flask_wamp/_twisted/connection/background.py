@@ -14,7 +14,7 @@ from ...state import State
 from ..call.link import SessionLink
 from ..notices import Notices
 from ..reactor_thread import running_reactor
-from ..replies import Reply
+from ..replies import NOT_SENT, Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
 from ..serve.sharing import WORKER, Standing, share, subscriber_uri
@@ -22,6 +22,8 @@ from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
 from .ending import end_by_itself, end_with_process, ends_with_process
+from .lobby import Lobby
+from .outage import Outage
 
 log = logging.getLogger("flask_wamp")
 
@@ -32,8 +34,9 @@ CLOSE_TIMEOUT = 5.0
 class BackgroundLink(SessionLink):
     """A link that connects by itself, in the background, and again after every loss.
 
-    What is sent while an attempt is under way waits for its outcome. While the router is away,
-    everything fails at once with the reason of the last attempt.
+    What is sent while the router is away waits for a session, as long as it has time: see
+    :class:`~flask_wamp._twisted.connection.lobby.Lobby`. Where a router has refused the login,
+    everything fails at once with its reason, but for what comes during an attempt.
 
     :param serving: :meth:`serve` follows, so a session is of use once everything is registered.
     """
@@ -43,7 +46,10 @@ class BackgroundLink(SessionLink):
         super().__init__(ReactorQueue(self._reactor.callFromThread, self._reactor.callLater))
         self._state = state
         self._notices = Notices(state)
-        self._lobby: list[Callable[[], None]] | None = []
+        self._lobby = Lobby()
+        self._outage = Outage(self._reactor.seconds)
+        #: Sessions that this link has had; one less is how often it has connected again.
+        self.sessions = 0
         self._pool: ElasticPool | None = None
         self._limits = Limits()
         self._serving = serving
@@ -71,7 +77,9 @@ class BackgroundLink(SessionLink):
         :param timeout: seconds to connect in.
         :raises NotConnected: the routers cannot be reached, or have refused.
         """
-        self._wait(lambda _session, reply: reply.succeed(None), timeout, "connecting")
+        self._wait(
+            lambda _session, reply: reply.succeed(None), timeout, "connecting", patient=False
+        )
 
     @property
     def pool(self) -> ElasticPool | None:
@@ -92,7 +100,7 @@ class BackgroundLink(SessionLink):
             served.result(timeout)
         except TimeoutError:
             self._queue.put(lambda: self._give_up_serving(served))
-            raise self._not_connected_within(timeout) from None
+            raise NotConnected(self._not_connected_within(timeout), may_have_run=False) from None
 
     def share(self, standing: Standing = WORKER, service: str | None = None) -> "Future[None]":
         """Serve beside other processes that serve the same; from now on and after each loss.
@@ -127,6 +135,7 @@ class BackgroundLink(SessionLink):
         def close() -> None:
             with contextlib.suppress(ValueError):  # the reactor has come to it already
                 self._reactor.removeSystemEventTrigger(self._trigger)
+            self._lobby.leave()
             self._connector.close(closed.set)
 
         self._queue.put(close)
@@ -152,21 +161,25 @@ class BackgroundLink(SessionLink):
         """Wait until the application knows that the session has ended."""
         self._notices.wait(timeout)
 
+    def late(self, text: str, timeout: float, *, sent: bool) -> WAMPError:
+        """Return what is raised where *timeout* seconds were not enough."""
+        if sent or self._session is not None:
+            return super().late(text, timeout, sent=sent)
+        text = f"{self._not_connected_within(timeout)}; {NOT_SENT}"
+        return NotConnected(text, may_have_run=False)
+
     def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
-        if self._session is None and self._lobby is not None:
-            self._lobby.append(lambda: self._begin(send, reply))
+        if self._session is None and not self._ends:
+            self._lobby.enter(reply, send, self._absent)
         else:
             super()._begin(send, reply)
 
-    def _late(self, what: str, timeout: float) -> WAMPError:
-        if self._session is not None:
-            return super()._late(what, timeout)
-        return self._not_connected_within(timeout)
+    def _forget(self, reply: Reply, cancel_mode: str | None) -> None:
+        self._lobby.forget(reply)
+        super()._forget(reply, cancel_mode)
 
-    def _not_connected_within(self, timeout: float) -> NotConnected:
-        return NotConnected(
-            f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
-        )
+    def _not_connected_within(self, timeout: float) -> str:
+        return f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
 
     def _begin_connecting(self) -> None:
         self._reactor_thread = threading.get_ident()
@@ -176,8 +189,7 @@ class BackgroundLink(SessionLink):
         self._connector.connect()
 
     def _on_connecting(self) -> None:
-        if self._lobby is None:
-            self._lobby = []
+        self._lobby.is_connecting = True
 
     def _on_joined(self, session: Session) -> None:
         if self._election:
@@ -190,23 +202,22 @@ class BackgroundLink(SessionLink):
             self._open(session)
 
     def _on_lost(self, lost: Sequence[Lost]) -> None:
-        last = lost[-1]
-        if self._session is not None and self._closed is None:
-            log.warning("the connection to %s was lost: %s", *last)
-        self._notices.left(last.reason)
+        if self._closed is None:
+            self._outage.goes_on(lost)
+        self._notices.left(lost[-1].reason)
         self.detach(f"not connected to {'; '.join(map(str, lost))}")
-        self._leave_lobby()
+        self._lobby.failed(self._absent, is_refused=self._connector.is_refused)
 
     def _open(self, session: Session) -> None:
         self.attach(session)
-        log.info("connected to %s", self._connector.url)
+        self.sessions += 1
+        self._outage.over(self._connector.url)
         self._notices.joined(session, self._state.config.realm)
         self._leave_lobby()
 
     def _leave_lobby(self) -> None:
-        lobby, self._lobby = self._lobby or [], None
-        for begin in lobby:
-            begin()
+        for reply, send in self._lobby.leave():
+            self._begin(send, reply)
 
     def _begin_serving(self, served: "Future[None]", patience: float) -> None:
         if self._registered_once and self._session is not None:
@@ -236,7 +247,9 @@ class BackgroundLink(SessionLink):
         def refused(failure: Any) -> None:
             error = failure.value
             if not isinstance(error, RegistrationFailed) or not session.is_attached():
-                error = NotConnected(f"the session ended while registering: {error}")
+                error = NotConnected(
+                    f"the session ended while registering: {error}", may_have_run=False
+                )
             if self._registered_once:
                 # Refused after a loss: another process may have the procedures for a moment.
                 # The session is dropped, and the next one tries again.

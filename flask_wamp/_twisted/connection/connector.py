@@ -10,8 +10,10 @@ from autobahn.wamp.types import CloseDetails, ComponentConfig
 from twisted.python.failure import Failure
 
 from ...config import WampConfig
-from ..session import Session
+from ..replies import Reply
+from ..session import NO_OPTIONS, Session
 from .login import ClientSession, Context, Login
+from .pulse import PROBE, Pulse
 from .transports import dial
 
 txaio.use_twisted()
@@ -78,11 +80,13 @@ class Connector:
         self._deadline: Any = None
         self._protocol: Any = None
         self._session: Session | None = None
+        self._pulse: Pulse | None = None
         self._left: Session | None = None
         self._address = config.addresses[0]
         self._failed: list[Lost] = []
         self._reason = ""
-        self._is_refused = False
+        #: A router of the last round has refused the login.
+        self.is_refused = False
         self._closed: Callable[[], None] | None = None
 
     @property
@@ -94,7 +98,7 @@ class Connector:
         """Begin a round."""
         self._retry = None
         self._failed = []
-        self._is_refused = False
+        self.is_refused = False
         self._on_connecting()
         self._begin_attempt()
 
@@ -136,6 +140,7 @@ class Connector:
         """An attempt has succeeded."""
         self._limit(None, "")
         self._session = session
+        self._begin_pulse(session)
         self._delay = FIRST_DELAY
         self._failed = []
         self._on_joined(session)
@@ -146,14 +151,14 @@ class Connector:
         reason = ": ".join(text for text in texts if text)
         uri = details.reason or ""
         if self._session is None and uri.startswith("wamp.error.") and uri != NO_SUCH_REALM:
-            self._is_refused = True
+            self.is_refused = True
             realm = self._config.realm
             reason = f"the router refused the login to {realm!r}: {reason}"
         self._reason = self._reason or reason
 
     def login_failed(self, reason: str) -> None:
         """This process does not go on with the login."""
-        self._is_refused = True
+        self.is_refused = True
         self._reason = self._reason or f"the login failed: {reason}"
         # Later: Autobahn has yet to return.
         self._limit(0, reason)
@@ -161,6 +166,7 @@ class Connector:
     def transport_lost(self, reason: str) -> None:
         """The transport is gone, whatever it had come to."""
         self._limit(None, "")
+        self._end_pulse()
         ended = self._session is not None
         self._protocol = self._session = None
         self._failed.append(Lost(self.url, self._reason or reason.rstrip(".")))
@@ -173,7 +179,7 @@ class Connector:
             self._closed()
             return
         longest = LONGEST_DELAY
-        if self._is_refused:
+        if self.is_refused:
             longest = LONGEST_REFUSED_DELAY
             self._delay = max(self._delay, FIRST_REFUSED_DELAY)
         self._retry = self._reactor.callLater(
@@ -194,6 +200,7 @@ class Connector:
                 self._join_timeout,
                 self._make_session,
                 self.transport_lost,
+                self._heard,
             )
         except (OSError, ValueError) as error:
             # The files of TLS are read anew, and may be gone.
@@ -232,6 +239,32 @@ class Connector:
             self._attempt.cancel()
         elif self._protocol is not None:
             self._protocol.transport.abortConnection()
+
+    def _begin_pulse(self, session: Session) -> None:
+        protocol = self._protocol
+        if not self._config.ping:
+            return
+
+        def ask() -> None:
+            if not protocol.ask_for_life():
+                session.call_for(Reply(), PROBE, [], {}, NO_OPTIONS)
+
+        self._pulse = Pulse(
+            self._reactor,
+            self._config.ping,
+            ask=ask,
+            is_reading=lambda: session.is_reading,
+            dead=self._abort,
+        )
+
+    def _heard(self) -> None:
+        if self._pulse is not None:
+            self._pulse.heard()
+
+    def _end_pulse(self) -> None:
+        if self._pulse is not None:
+            self._pulse.stop()
+            self._pulse = None
 
     def _limit(self, seconds: float | None, reason: str) -> None:
         """Abort after *seconds*, in place of the limit that there was; None lifts it."""

@@ -17,9 +17,6 @@ from ...config import WampConfig
 from ..session import Session
 from .encryption import client_tls, why_not
 
-#: Seconds between two pings, and until a router that does not answer one is given up.
-PING_INTERVAL = 10.0
-
 _SERIALIZERS: Mapping[str, Callable[[], Any]] = {
     "cbor": CBORSerializer,
     "msgpack": MsgPackSerializer,
@@ -34,16 +31,18 @@ def dial(
     timeout: float,
     make_session: Callable[[], Session],
     lost: Callable[[str], None],
+    heard: Callable[[], None],
 ) -> "Deferred[Any]":
     """Connect to *address*; fires with the protocol.
 
     :param timeout: seconds that connecting may take.
     :param make_session: called when the transport is ready for a session.
     :param lost: called with the reason when a transport that there was is gone.
+    :param heard: called when something has come.
     :raises OSError: a file of TLS cannot be read.
     :raises ValueError: one is not what it has to be.
     """
-    factory = factory_of(reactor, address, config, make_session, lost)
+    factory = factory_of(reactor, address, config, make_session, lost, heard)
     endpoint = endpoint_of(reactor, address, timeout)
     if not address.tls:
         dialling: Deferred[Any] = endpoint.connect(factory)
@@ -72,12 +71,14 @@ def factory_of(
     config: WampConfig,
     make_session: Callable[[], Session],
     lost: Callable[[str], None],
+    heard: Callable[[], None] = lambda: None,
 ) -> Any:
     """Return a factory of transports to an address, and of their sessions.
 
     A WebSocket offers all serializers of *config*; a RawSocket, which has no choice, the first.
 
     :param lost: called with the reason when a transport is gone.
+    :param heard: called when something has come.
     """
     offered = [_SERIALIZERS[name]() for name in config.serializers]
     factory: Any
@@ -90,16 +91,25 @@ def factory_of(
             make_session, url=address.websocket_url, serializers=offered, reactor=reactor
         )
         factory.protocol = _WebSocketProtocol
-        factory.setProtocolOptions(
-            autoPingInterval=PING_INTERVAL, autoPingTimeout=PING_INTERVAL, tcpNoDelay=True
-        )
+        # Its own pings would end a connection that is not read for a while.
+        factory.setProtocolOptions(autoPingInterval=0, tcpNoDelay=True)
     factory.noisy = False
     factory.lost = lost
+    factory.heard = heard
     factory.why_not = lambda failure: why_not(failure, address, config.tls)
     return factory
 
 
 class _WebSocketProtocol(WampWebSocketClientProtocol):
+    def dataReceived(self, data: bytes) -> None:
+        self.factory.heard()
+        super().dataReceived(data)
+
+    def ask_for_life(self) -> bool:
+        """Ask the router for a sign of life; False where there is no message for that."""
+        self.sendPing()
+        return True
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         why = self.factory.why_not(reason)
         # Autobahn would log what TLS had against it, for each attempt.
@@ -108,6 +118,14 @@ class _WebSocketProtocol(WampWebSocketClientProtocol):
 
 
 class _RawSocketProtocol(WampRawSocketClientProtocol):
+    def dataReceived(self, data: bytes) -> None:
+        self.factory.heard()
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def ask_for_life(self) -> bool:
+        """Ask the router for a sign of life; False where there is no message for that."""
+        return False
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         has_shaken_hands = self.isOpen()  # type: ignore[no-untyped-call]
         super().connectionLost(reason)  # type: ignore[no-untyped-call]

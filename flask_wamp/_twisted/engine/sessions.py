@@ -2,8 +2,9 @@
 
 Autobahn 26.10.2, ``autobahn/wamp/protocol.py``, class ``ApplicationSession``: whether there is a
 transport or a session (``_transport``, ``_session_id``), the next request id (``_request_id_gen``),
-which requests are Autobahn's own (``_call_reqs``, ``_publish_reqs``) and what it has registered and
-subscribed (``_registrations``, ``_subscriptions``) have no public names. Nor has what it says that it
+which requests are Autobahn's own (``_call_reqs``, ``_publish_reqs``, ``_register_reqs`` and so on),
+whether it has said goodbye (``_goodbye_sent``), and what it has registered and subscribed
+(``_registrations``, ``_subscriptions``) have no public names. Nor has what it says that it
 can do (``_session_roles``): a Crossbar.io 26.10.1 router sends a callee that can be canceled an
 interrupt when its caller leaves, and fails with one that is in memory
 (``crossbar/router/session.py``, ``RouterApplicationSession.send``), so that the caller's session
@@ -22,7 +23,12 @@ from .readers import tolerant
 
 
 class EngineSession(ApplicationSession):
-    """Autobahn's session with names for what a session of ours needs of it."""
+    """Autobahn's session with names for what a session of ours needs of it.
+
+    :ivar is_reading: what comes over the connection is read.
+    """
+
+    is_reading = True
 
     @property
     def has_transport(self) -> bool:
@@ -51,6 +57,26 @@ class EngineSession(ApplicationSession):
     def is_request_of_autobahn(self, request: int) -> bool:
         """Tell whether a call or publish was sent by Autobahn's own methods."""
         return request in self._call_reqs or request in self._publish_reqs
+
+    def autobahn_awaits_answers(self) -> bool:
+        """Tell whether the router owes an answer to a request of Autobahn's, or to its goodbye."""
+        return self._goodbye_sent or any(
+            (
+                self._call_reqs,
+                self._publish_reqs,
+                self._register_reqs,
+                self._unregister_reqs,
+                self._subscribe_reqs,
+                self._unsubscribe_reqs,
+            )
+        )
+
+    def read(self, on: bool) -> None:
+        """Read the connection, or leave what comes where it is; in memory there is none."""
+        wire = getattr(self._transport, "transport", None)
+        if wire is not None:
+            self.is_reading = on
+            (wire.resumeProducing if on else wire.pauseProducing)()
 
     def take_no_interrupts(self) -> None:
         """Say that calls which this session answers cannot be canceled; before it joins."""

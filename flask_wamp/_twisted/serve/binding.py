@@ -103,7 +103,7 @@ class ViewServer:
     def __init__(self, session: Session, state: State, pool: ElasticPool, limits: Limits) -> None:
         self.session = session
         self.calls = Calls(session, state.dispatcher, pool, limits)
-        self.events = Events(state.dispatcher, pool)
+        self.events = Events(session, state.dispatcher, pool, limits)
         # Straight to those who take them, the session's invocations and events.
         self.invoke = self.calls.invoke
         self.interrupt = self.calls.interrupt

@@ -7,7 +7,7 @@ no lock.
 from collections import Counter, deque
 from typing import Any
 
-from ...declare.declared import Procedure
+from ...declare.declared import Procedure, Subscription
 
 #: Calls that may wait for a thread, of each kind of caller; one more is told "busy".
 WAITING_CALLS = 4096
@@ -67,12 +67,15 @@ class Gate:
 
 
 class Limits:
-    """What keeps to each procedure's ``concurrency``.
+    """What keeps to each procedure's ``concurrency``, and to the order of each handler's events.
 
-    It outlives a session, whose calls may run on after it is lost.
+    It outlives a session, whose calls and events may run on after it is lost.
+
+    :ivar queues: the events that wait for handlers, see :mod:`.events`.
     """
 
     def __init__(self) -> None:
+        self.queues: dict[Subscription, Any] = {}
         self._gates: dict[Procedure, Gate] = {}
 
     def of(self, procedure: Procedure) -> Gate | None:

@@ -6,6 +6,7 @@ from ..session import Session
 from ..threads import ElasticPool
 from .calls import Calls
 from .events import Events
+from .overflow import EventCounts
 
 
 class Server(Protocol):
@@ -41,6 +42,6 @@ class ServerLoad:
         """Return how many of these wait for a place."""
         return self._server.calls.waiting()
 
-    def waiting_events(self) -> int:
-        """Return how many events wait for their handlers."""
-        return self._server.events.waiting()
+    def events(self) -> list[EventCounts]:
+        """Return how the events of each handler fare."""
+        return self._server.events.counts()

@@ -9,7 +9,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from flask_wamp._twisted.connection import connector as connector_module
 from flask_wamp._twisted.connection.connector import Connector, Lost
-from flask_wamp._twisted.connection.transports import PING_INTERVAL, endpoint_of, factory_of
+from flask_wamp._twisted.connection.transports import endpoint_of, factory_of
 from flask_wamp._twisted.session import Session
 from flask_wamp.address import Address
 from flask_wamp.config import WampConfig
@@ -24,13 +24,15 @@ LONGEST = connector_module.LONGEST_DELAY
 class World(FarEnd):
     """A connector, its test reactor, and the router at the other end."""
 
-    def __init__(self, *urls: str) -> None:
+    def __init__(self, *urls: str, ping: float = 10) -> None:
         super().__init__()
         self.log: list[str] = []
         self.sessions: list[Session] = []
         self.connector = Connector(
             self.reactor,
-            WampConfig.from_mapping({"WAMP_URL": list(urls) or "unix:/run/router.sock"}),
+            WampConfig.from_mapping(
+                {"WAMP_URL": list(urls) or "unix:/run/router.sock", "WAMP_PING": ping}
+            ),
             connecting=lambda: self.log.append("connecting"),
             joined=self._joined,
             lost=self._lost,
@@ -77,7 +79,8 @@ def test_connector_joins(world: World) -> None:
     world.join()
     assert world.log == ["connecting", "joined"]
     assert world.sessions[0].is_attached()
-    assert world.reactor.getDelayedCalls() == []
+    # Until the next sign of life is due.
+    assert len(world.reactor.getDelayedCalls()) == 1
 
 
 def test_connector_tries_again_after_growing_delays(world: World) -> None:
@@ -377,9 +380,10 @@ def make_factory() -> Make:
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_connector_websocket_pings(make_factory: Make, scheme: str) -> None:
+    """When it is asked to: by itself it would end what is not read for a while."""
     factory = make_factory(f"{scheme}://localhost:8080/ws")
-    assert factory.autoPingInterval == PING_INTERVAL
-    assert factory.autoPingTimeout == PING_INTERVAL
+    assert factory.autoPingInterval == 0
+    assert factory.protocol.ask_for_life
     assert factory.isSecure is (scheme == "wss")
 
 

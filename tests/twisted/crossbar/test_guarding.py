@@ -7,6 +7,7 @@ from autobahn.wamp.role import RoleCallerFeatures
 from twisted.internet.task import Clock
 
 from flask_wamp.crossbar.guarding import JOIN_WITHIN, LOGINS_AT_ONCE, Guard
+from flask_wamp.crossbar.unread import LOOK, MAX_UNSENT_OF_SERVICE
 
 
 class Peer:
@@ -18,11 +19,12 @@ class Peer:
 
     def unsent(self) -> int:
         """Return the bytes that wait for it."""
-        return 0
+        return self.waiting
 
     def __init__(self, guard: Guard) -> None:
         self.heard: list[Any] = []
         self.is_closed = False
+        self.waiting = 0
         untyped: Any = self
         guard.opened(untyped)
         guard.passes(
@@ -78,3 +80,25 @@ def test_who_leaves_the_line_has_no_time_running() -> None:
     clock.advance(0)
     assert not waiting.heard
     assert clock.getDelayedCalls() == []
+
+
+def test_services_may_let_more_wait_but_not_without_end() -> None:
+    said: list[str] = []
+    clock = Clock()
+    guard: Any = Guard(clock)
+    guard.complaints.say = lambda what, line: said.append(f"{what}: {line}")
+    guard.address_of = lambda _session: None
+    guard.is_service = lambda session: session is service
+    service: Any = Peer(guard)
+    stranger: Any = Peer(guard)
+    for peer in (service, stranger):
+        guard.joined(peer)
+        peer.waiting = MAX_UNSENT_OF_SERVICE
+    clock.advance(LOOK)
+    assert (service.is_closed, stranger.is_closed) == (False, True)
+    service.waiting += 1
+    clock.advance(LOOK)
+    assert service.is_closed
+    assert ["256 MiB" in line for line in said] == [False, True]
+    guard.closed(service)
+    guard.closed(stranger)

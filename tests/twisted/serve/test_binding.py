@@ -9,7 +9,7 @@ from autobahn.wamp import message
 from flask import g
 
 from flask_wamp import WAMP, Canceled, RegistrationFailed, event, invocation
-from flask_wamp._twisted.serve import calls, events, gates
+from flask_wamp._twisted.serve import calls, gates
 from flask_wamp.context import Invocation
 from flask_wamp.declare.declared import describe
 
@@ -509,43 +509,6 @@ def test_binding_events_tell_their_topic_and_publication(
     router.publish("com.example.topic", fun=1, options=2)
     turns.run_until(lambda: seen)
     assert seen == [("com.example.topic", 5, {"fun": 1, "options": 2})]
-
-
-def test_binding_too_many_waiting_events_are_dropped_and_logged(
-    wamp: WAMP,
-    serve: Serving,
-    turns: Turns,
-    twisted_log: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(events, "WAITING_EVENTS", 3)
-    blocked = Blocked()
-    seen = []
-
-    @wamp.subscribe("com.example.topic")
-    def handle(n: int) -> None:
-        blocked()
-        seen.append(n)
-
-    router = serve(threads=1)
-    router.publish("com.example.topic", 0)
-    blocked.wait()
-    for n in range(1, 10):
-        router.publish("com.example.topic", n)
-    (text,) = [text for text in twisted_log if "events of com.example.topic wait" in text]
-    assert "handle" in text
-    blocked.go_on.set()
-    turns.run_until(
-        lambda: any("6 events of com.example.topic were dropped" in t for t in twisted_log)
-    )
-    assert seen == [0, 1, 2, 3]
-
-    # It has caught up, so the next one is handled.
-    router.publish("com.example.topic", 10)
-    turns.run_until(lambda: len(seen) == 5)
-    assert seen[-1] == 10
-    turns.run_pending()
-    assert len([text for text in twisted_log if "were dropped" in text]) == 1
 
 
 def test_binding_event_of_a_subscription_that_is_not_served(wamp: WAMP, serve: Serving) -> None:

@@ -232,6 +232,8 @@ def test_declarations_coroutine_function_is_no_generator(app: Flask, wamp: WAMP)
     [
         *wrong("concurrency", [0, -1, True, "x", None, 1.0], WHOLE),
         *wrong("get_retained", [1, "yes", []], FLAG),
+        *wrong("queue", [0, -1, True, "x", None, 1.0], "give a whole number from 1, as in 10_000"),
+        *wrong("overflow", ["drop", "", 1, []], "give one of 'spill', 'block', 'drop_oldest', 'e"),
         ({"match": "regex"}, "match is one of exact, prefix, wildcard"),
     ],
 )
@@ -254,10 +256,16 @@ def test_declarations_subscribe_refuses_with_a_remedy(
 @pytest.mark.parametrize("decorator", ["subscribe", "consume"])
 def test_declarations_subscribe_takes(app: Flask, wamp: WAMP, decorator: str) -> None:
     subscribe = getattr(wamp, decorator)
-    assert subscribe("com.shop.", match="prefix", get_retained=True, concurrency=4)(handle)
-    assert subscriptions_of(app) == {
-        "com.shop.": SubscriptionOptions(match="prefix", get_retained=True, concurrency=4)
-    }
+    given: dict[str, Any] = {"match": "prefix", "get_retained": True, "concurrency": 4}
+    given |= {"queue": 7, "overflow": "block"}
+    assert subscribe("com.shop.", **given)(handle)
+    assert subscriptions_of(app) == {"com.shop.": SubscriptionOptions(**given)}
+
+
+def test_declarations_events_that_overflow_are_kept_by_default(app: Flask, wamp: WAMP) -> None:
+    wamp.subscribe("com.shop.sold")(handle)
+    (options,) = subscriptions_of(app).values()
+    assert (options.queue, options.overflow) == (10_000, "spill")
 
 
 # --- namespaces
@@ -312,20 +320,20 @@ def test_declarations_namespaces_nest(app: Flask, wamp: WAMP) -> None:
 
 def test_declarations_namespace_gives_defaults_that_are_overridden(app: Flask, wamp: WAMP) -> None:
     shop = wamp.namespace(
-        "com.shop", request=False, invoke="random", concurrency=4, queue=5, get_retained=True
+        "com.shop", request=False, invoke="random", concurrency=4, queue=5, overflow="error"
     )
     shop.callee(add)
     shop.subscribe("sold")(handle)
     shop.callee("a", request=True, invoke="single")(add)
     shop.callee("b", concurrency=1, queue=0)(add)
-    shop.subscribe("bought", get_retained=False)(handle)
+    shop.subscribe("bought", overflow="spill")(handle)
     assert procedures_of(app) == {
         "com.shop.add": ProcedureOptions(False, invoke="random", concurrency=4, queue=5),
         "com.shop.a": ProcedureOptions(invoke="single", concurrency=4, queue=5),
         "com.shop.b": ProcedureOptions(False, invoke="random", concurrency=1, queue=0),
     }
     assert subscriptions_of(app) == {
-        "com.shop.sold": SubscriptionOptions(get_retained=True),
+        "com.shop.sold": SubscriptionOptions(overflow="error"),
         "com.shop.bought": SubscriptionOptions(),
     }
 
@@ -365,6 +373,7 @@ def test_declarations_namespace_default_meets_the_option_of_a_procedure(wamp: WA
         ({"queue": 5}, "limits: give that as well"),
         *wrong("request", ["no"], FLAG),
         *wrong("get_retained", [1], FLAG),
+        *wrong("overflow", ["drop"], "give one of 'spill'"),
     ],
 )
 def test_declarations_namespace_refuses_its_own_defaults(

@@ -1,6 +1,7 @@
 """What is counted, and under which labels; in one process, with the library's own registry."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -88,11 +89,21 @@ def test_events_are_counted(state: State) -> None:
     assert meter is not None
     meter.handled("com.meter.topic", 0.2, failed=False)
     meter.handled("com.meter.topic", 0.2, failed=True)
-    meter.dropped("com.meter.topic")
     assert counted("events_total", topic="com.meter.topic", outcome="ok") == 1
     assert counted("events_total", topic="com.meter.topic", outcome="error") == 1
     assert counted("event_duration_seconds_count", topic="com.meter.topic") == 2
-    assert counted("events_dropped_total", topic="com.meter.topic") == 1
+
+
+@dataclass
+class Events:
+    """How the events of a handler fare."""
+
+    waiting: int
+    dropped: int = 0
+    spilled: int = 0
+    blocked: float = 0.0
+    topic: str = "com.meter.slow"
+    handler: str = "app.handle"
 
 
 class Load:
@@ -111,8 +122,8 @@ class Load:
     def waiting_calls(self) -> int:
         return self.to_do[1]
 
-    def waiting_events(self) -> int:
-        return self.to_do[2]
+    def events(self) -> list[Events]:
+        return [Events(self.to_do[2])]
 
 
 def test_load_is_looked_at_until_it_is_over(app: Flask, state: State) -> None:
@@ -144,6 +155,31 @@ def test_load_is_looked_at_until_it_is_over(app: Flask, state: State) -> None:
     turn()
     assert seen() == (0, 0, 0)
     assert later == []
+
+
+def test_events_that_found_no_room_are_counted_once(state: State) -> None:
+    meter = state.dispatcher.meter
+    assert meter is not None
+    load = Load()
+    there: list[Events] = [Events(5, dropped=2, spilled=3, blocked=1.5)]
+    load.events = lambda: there  # type: ignore[method-assign]
+    later: list[Any] = []
+    meter.watch(load, lambda seconds, work, *args: later.append(lambda: work(*args)))
+
+    def seen() -> tuple[float, ...]:
+        names = ("dropped", "spilled", "blocked_seconds")
+        return tuple(counted(f"events_{name}_total", topic="com.meter.slow") for name in names)
+
+    assert seen() == (2, 3, 1.5)
+    for there, expected in (
+        ([Events(5, dropped=2, spilled=3, blocked=2.0)], (2, 3, 2.0)),
+        ([Events(0, dropped=4, spilled=3, blocked=2.0)], (4, 3, 2.0)),
+        # Removed, and declared anew.
+        ([Events(0, dropped=1)], (5, 3, 2.0)),
+        ([], (5, 3, 2.0)),
+    ):
+        later.pop()()
+        assert seen() == expected
 
 
 def test_sessions_and_reconnects(app: Flask) -> None:

@@ -1,0 +1,46 @@
+"""What the log says of a router that is away: one line at the loss, one a minute, one at the end."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+log = logging.getLogger("flask_wamp")
+
+#: Seconds between two lines.
+PAUSE = 60.0
+
+
+class Outage:
+    """Logs how long there has been no session; on the reactor's thread.
+
+    :param seconds: the time, in seconds.
+    """
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._began: float | None = seconds()
+        self._said = self._began
+        self._was_connected = False
+
+    def over(self, url: str) -> None:
+        """There is a session with the router at *url*."""
+        if self._was_connected and self._began is not None:
+            log.warning("connected to %s again, after %.1f s", url, self._seconds() - self._began)
+        else:
+            log.info("connected to %s", url)
+        self._began = None
+        self._was_connected = True
+
+    def goes_on(self, lost: Sequence[Any]) -> None:
+        """A session has ended, or a round of attempts has failed, as *lost* says of each.
+
+        The first round of a process is not worth a line: whoever waits for it is told.
+        """
+        now = self._seconds()
+        if self._began is None:
+            self._began = self._said = now
+            log.warning("the connection to %s was lost: %s", *lost[-1])
+        elif now - self._said >= PAUSE:
+            self._said = now
+            why = "; ".join(map(str, lost))
+            log.warning("no connection for %.0f s, trying on: %s", now - self._began, why)
