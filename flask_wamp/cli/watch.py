@@ -1,20 +1,18 @@
 """``flask wamp health`` and ``flask wamp metrics``: asking a node how it is, over HTTP."""
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import click
 
-from .failures import NotReached, one_line
+from ..node.asking import ask, door_at, door_of
+from ..node.command import NodeError
+from .failures import Misused, NotReached, one_line
 from .output import printable
-
-#: Bytes of an answer that are read.
-MOST = 64 * 2**20
-_LOCAL = "http://127.0.0.1:8080"
+from .place import config_option
 
 
 class NotReady(click.ClickException):
@@ -35,7 +33,7 @@ def _options(path: str, text: str) -> Callable[[_C], _C]:
             click.option(
                 "--timeout",
                 type=seconds,
-                default=5.0,
+                default=3.0,
                 show_default=True,
                 help="Seconds for the answer.",
             ),
@@ -44,7 +42,8 @@ def _options(path: str, text: str) -> Callable[[_C], _C]:
                 envvar=("WAMP_METRICS_TOKEN", "FLASK_WAMP_METRICS_TOKEN"),
                 help="The application's WAMP_METRICS_TOKEN; better in the environment.",
             ),
-            click.option("--url", default=_LOCAL + path, show_default=True, help=text),
+            config_option,
+            click.option("--url", help=f"{text}; by default {path} of the configuration's node."),
         ):
             command = option(command)
         return command
@@ -53,13 +52,13 @@ def _options(path: str, text: str) -> Callable[[_C], _C]:
 
 
 @click.command("health")
-@_options("/readyz", "Where the application says whether it is ready.")
-def health(url: str, token: str | None, timeout: float) -> None:
+@_options("/readyz", "Where the application says whether it is ready")
+def health(url: str | None, config: Path, token: str | None, timeout: float) -> None:
     """Tell whether a node is ready; for a container's health check.
 
     It prints a line. Exit codes: 0 ready, 1 not ready, 3 no answer.
     """
-    status, body = _get(url, token, timeout)
+    url, status, body = _get(url, config, "/readyz", token, timeout)
     missing = _missing(body)
     if status != 200:
         raise NotReady(f"not ready: {missing or f'{url} answers with status {status}'}")
@@ -67,43 +66,37 @@ def health(url: str, token: str | None, timeout: float) -> None:
 
 
 @click.command("metrics")
-@_options("/metrics", "Where the application shows its metrics.")
-def metrics(url: str, token: str | None, timeout: float) -> None:
+@_options("/metrics", "Where the application shows its metrics")
+def metrics(url: str | None, config: Path, token: str | None, timeout: float) -> None:
     """Print the metrics of a node, as Prometheus reads them.
 
     Exit codes: 0 printed, 1 refused, 3 no answer.
     """
-    status, body = _get(url, token, timeout)
+    url, status, body = _get(url, config, "/metrics", token, timeout)
     if status != 200:
         raise click.ClickException(f"{url} answers with status {status}: {_line(body)}")
     click.echo(body, nl=False)
 
 
-def _get(url: str, token: str | None, timeout: float) -> tuple[int, str]:
-    """Return status and body of the answer.
+def _get(
+    url: str | None, config: Path, path: str, token: str | None, timeout: float
+) -> tuple[str, int, str]:
+    """Return the address, and the status and body of the answer.
 
     :raises NotReached: there is none.
     """
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("give an address, as in http://127.0.0.1:8080/readyz")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
-    # Whoever asks for a health check means the address, not a proxy of the environment's.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(asked, timeout=timeout) as answer:
-            return _read(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return _read(error)
-    except urllib.error.URLError as error:
-        raise NotReached(f"{url} does not answer: {error.reason}") from None
+        door, path = (door_of(config), path) if url is None else door_at(url)
+    except ValueError as error:
+        raise Misused(str(error)) from None
+    except NodeError as error:
+        raise click.ClickException(str(error)) from None
+    shown = f"{door}{path}"
+    try:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return shown, *ask(door, path, headers, timeout)
     except (OSError, HTTPException) as error:
-        raise NotReached(f"{url} does not answer: {one_line(error)}") from None
-
-
-def _read(answer: HTTPResponse | urllib.error.HTTPError) -> tuple[int, str]:
-    return answer.status or 0, answer.read(MOST).decode("utf-8", "replace")
+        raise NotReached(f"{shown} does not answer: {one_line(error)}") from None
 
 
 def _missing(body: str) -> str:

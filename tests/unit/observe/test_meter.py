@@ -161,7 +161,7 @@ def test_events_that_found_no_room_are_counted_once(state: State) -> None:
     meter = state.dispatcher.meter
     assert meter is not None
     load = Load()
-    there: list[Events] = [Events(5, dropped=2, spilled=3, blocked=1.5)]
+    there = [Events(5, dropped=2, spilled=3, blocked=1.5)]
     load.events = lambda: there  # type: ignore[method-assign]
     later: list[Any] = []
     meter.watch(load, lambda seconds, work, *args: later.append(lambda: work(*args)))
@@ -171,13 +171,14 @@ def test_events_that_found_no_room_are_counted_once(state: State) -> None:
         return tuple(counted(f"events_{name}_total", topic="com.meter.slow") for name in names)
 
     assert seen() == (2, 3, 1.5)
-    for there, expected in (
+    for found, expected in (
         ([Events(5, dropped=2, spilled=3, blocked=2.0)], (2, 3, 2.0)),
         ([Events(0, dropped=4, spilled=3, blocked=2.0)], (4, 3, 2.0)),
         # Removed, and declared anew.
         ([Events(0, dropped=1)], (5, 3, 2.0)),
         ([], (5, 3, 2.0)),
     ):
+        there[:] = found
         later.pop()()
         assert seen() == expected
 
