@@ -10,6 +10,7 @@ from typing import Any
 
 from flask_wamp.node import CrossbarNode
 
+from .durable import durable_rates
 from .http_load import requests_per_second
 from .servers import throughputs
 from .validation import validation_costs
@@ -61,6 +62,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for path in ("/plain", "/call"):
                 figures.setdefault(path, []).append(requests_per_second(node.port, path))
+        durable = durable_rates(node, ROUNDS)
         under_servers = list(throughputs(node))
     bare, flask, routed = "com.bench.bare", "com.bench.flask", "com.bench.routed"
     print(f"{'':<46}{'median':>10}{'':<6}{'ratio':>8}")
@@ -78,6 +80,13 @@ def main() -> None:
     acknowledged, fast = "publish acknowledged", "publish unacknowledged"
     print_row("publishes of a view, acknowledged", figures, acknowledged, acknowledged, "/s", 1)
     print_row("publishes of a view, not acknowledged", figures, fast, acknowledged, "/s", 1)
+    for name, label in (
+        ("acknowledged", "publishes of a process, acknowledged"),
+        ("sent", "durable events, sent by the relay"),
+        ("written", "durable events, written in one transaction"),
+        ("rows", "rows of another table, written likewise"),
+    ):
+        print_row(label, durable, name, "acknowledged", "/s", 1)
     print_row("progressive results, bare component", figures, "stream bare", "stream bare", "/s", 1)
     print_row(
         "progressive results of a Flask generator", figures, "stream flask", "stream bare", "/s", 1

@@ -41,6 +41,10 @@ class WampConfig:
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     :ivar metrics: count for Prometheus what the application does (``WAMP_METRICS``).
     :ivar metrics_token: who has it may see the metrics from anywhere (``WAMP_METRICS_TOKEN``).
+    :ivar outbox_poll: seconds after which the database is asked for events that other processes have
+        committed (``WAMP_OUTBOX_POLL``).
+    :ivar outbox_awaits: topics whose durable events wait until somebody subscribes
+        (``WAMP_OUTBOX_AWAITS``).
     """
 
     addresses: tuple[Address, ...]
@@ -55,6 +59,8 @@ class WampConfig:
     metrics: bool = False
     metrics_token: Secret | None = None
     ping: float = DEFAULT_PING
+    outbox_poll: float = 0.5
+    outbox_awaits: frozenset[str] = frozenset()
 
     @property
     def urls(self) -> str:
@@ -94,6 +100,8 @@ class WampConfig:
             metrics=_flag("WAMP_METRICS", config.get("WAMP_METRICS")),
             metrics_token=_token("WAMP_METRICS_TOKEN", config.get("WAMP_METRICS_TOKEN")),
             ping=_ping("WAMP_PING", config.get("WAMP_PING")),
+            outbox_poll=_timeout("WAMP_OUTBOX_POLL", config.get("WAMP_OUTBOX_POLL"), 0.5),
+            outbox_awaits=_topics("WAMP_OUTBOX_AWAITS", config.get("WAMP_OUTBOX_AWAITS")),
         )
 
 
@@ -167,9 +175,9 @@ def _realm(key: str, value: Any) -> str:
     return value
 
 
-def _timeout(key: str, value: Any) -> float:
+def _timeout(key: str, value: Any, default: float = 10.0) -> float:
     if value is None:
-        return 10.0
+        return default
     try:
         return check_timeout(value)
     except ValueError as error:
@@ -215,6 +223,16 @@ def _token(key: str, value: Any) -> Secret | None:
         )
         raise invalid_config(key, secret, remedy)
     return secret
+
+
+def _topics(key: str, value: Any) -> frozenset[str]:
+    if value is None:
+        return frozenset()
+    topics = value.split(",") if isinstance(value, str) else value
+    is_list = isinstance(topics, list | tuple)
+    if not is_list or any(not isinstance(each, str) or invalid_uri(each) for each in topics):
+        raise invalid_config(key, value, "give a list of topics, as in ['com.example.ordered']")
+    return frozenset(topics)
 
 
 def _flag(key: str, value: Any) -> bool:

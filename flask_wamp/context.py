@@ -1,5 +1,6 @@
 """Who called, and who published: context proxies beside Flask's ``request``."""
 
+import re
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from werkzeug.local import LocalProxy
 
 #: ``request.method`` of a call.
 METHOD = "CALL"
+
+_EVENT_ID = re.compile("[0-9a-f]{32}")
 
 
 class Cancellation:
@@ -87,6 +90,8 @@ class Event:
     :ivar publisher_authrole: the publisher's role, as the router knows it.
     :ivar parts: the components of the topic that the subscription's pattern leaves open.
     :ivar retained: the event is the one that the router had kept, from before the subscription.
+    :ivar id: what a durable event is known by, however often it comes: 32 hexadecimal digits. None
+        for others, and for a retained one. It is what the publisher says.
     """
 
     uri: str
@@ -96,6 +101,12 @@ class Event:
     publisher_authrole: str | None = None
     parts: tuple[str, ...] = ()
     retained: bool = False
+    id: str | None = None
+
+
+def event_id_in(text: str | None) -> str | None:
+    """Return the *text* that came with an event, where it is the id of a durable one."""
+    return text if text is not None and _EVENT_ID.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)

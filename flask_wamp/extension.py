@@ -25,6 +25,7 @@ from .errors import SetupError
 from .logging_in import Logins
 from .login import logins
 from .observe import enabling
+from .outboxes import Outboxes
 from .serve import typed_views
 from .serve.responses import let_views_return_results
 from .servers import serving
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Callable[[SessionInfo], Any])
 
 
-class WAMP(Logins, Namespaces):
+class WAMP(Logins, Namespaces, Outboxes):
     """WAMP for Flask applications: procedures, subscriptions, and ``g.wampy`` in every context.
 
     Declarations made with its decorators serve every application that it is initialised with;
@@ -55,9 +56,7 @@ class WAMP(Logins, Namespaces):
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Set up *app*: check its configuration, and give its contexts ``g.wampy``.
-
-        Nothing is connected or started here.
+        """Set up *app*: check its configuration, and give its contexts ``g.wampy``; start nothing.
 
         :raises ConfigError: a configuration value is invalid.
         :raises SetupError: it is no Flask application, or has a WAMP extension already.
@@ -208,6 +207,7 @@ class WAMP(Logins, Namespaces):
         :param app: by default the current application, or the only one.
         """
         state = self._state(app)
+        state.outbox.end()
         link = state.slot.link
         if link is None:
             return

@@ -13,6 +13,7 @@ from .call.link import Link
 from .call.options import Options
 from .config import WampConfig
 from .declare.registry import Registry
+from .durable.outbox import Outbox
 from .errors import SetupError
 from .health import Health
 from .login.callers import Callers
@@ -96,6 +97,7 @@ class State:
         self.default_options = Options(timeout=config.timeout)
         self.slot = LinkSlot()
         self.client = Client(self)
+        self.outbox = Outbox(self)
         self.callers = Callers(self._ask_if_linked)
         self.dispatcher = Dispatcher(app, registry, self.callers)
         self.health = Health()

@@ -6,7 +6,7 @@ from autobahn.exception import PayloadExceededError
 from autobahn.wamp import message
 from autobahn.wamp.exception import TransportLost
 
-from ..call.options import RECEIVERS, Options
+from ..call.options import RECEIVERS, Options, event_id_of
 from ..errors import (
     INVALID_PAYLOAD,
     PAYLOAD_SIZE_EXCEEDED,
@@ -69,6 +69,8 @@ def publish_message(
         acknowledge=acknowledge,
         exclude_me=bool(options.exclude_me),
         retain=options.retain,
+        # Crossbar.io hands this on to subscribers as it is.
+        transaction_hash=event_id_of(options),
         **receivers,
     )
     return msg

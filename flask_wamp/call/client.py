@@ -1,7 +1,7 @@
 """``g.wampy``: calls and publishes from any view, handler, command or test."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, overload
 
 from flask import Flask
 
@@ -11,7 +11,7 @@ from ..errors import RemoteError
 from ..payload import encode_arguments
 from ..uris import malformed_uri
 from . import outbox
-from .link import Link
+from .link import DurableOutbox, Link
 from .meta import HistoryEvent, Meta, history
 from .options import OF_CALLS, OF_PUBLISHES, Options
 from .pending import PendingCall, Stream, raise_declared
@@ -30,6 +30,10 @@ class Owner(Protocol):
     registry: Registry
     config: WampConfig
     default_options: Options
+
+    @property
+    def outbox(self) -> DurableOutbox:
+        """Where durable events are written."""
 
     def link(self) -> Link:
         """Return the link, which may be started here."""
@@ -144,24 +148,59 @@ class Client:
         results = owner.link().stream(uri, payload, keywords, options)
         return Stream(uri, results, owner.registry)
 
+    @overload
     def publish(
-        self, /, topic: str, *args: Any, acknowledge: bool | None = None, **kwargs: Any
-    ) -> int | None:
+        self,
+        /,
+        topic: str,
+        *args: Any,
+        acknowledge: bool | None = None,
+        durable: Literal[False] = False,
+        **kwargs: Any,
+    ) -> int | None: ...
+
+    @overload
+    def publish(
+        self,
+        /,
+        topic: str,
+        *args: Any,
+        acknowledge: None = None,
+        durable: Literal[True] | str,
+        **kwargs: Any,
+    ) -> str: ...
+
+    def publish(
+        self,
+        /,
+        topic: str,
+        *args: Any,
+        acknowledge: bool | None = None,
+        durable: bool | str = False,
+        **kwargs: Any,
+    ) -> int | str | None:
         """Publish to *topic*; every subscriber gets the event, this process's included (spec, 9.1).
 
         :param acknowledge: wait until the router has accepted the event, which is the default.
             Without, a refusal and a connection lost on the way go unnoticed.
-        :returns: the publication id; None where not acknowledged.
+        :param durable: write the event into the outbox of ``@wamp.outbox`` instead, inside the
+            transaction that the application is in: it is sent, at least once and in order, when
+            that has committed. A name is that of a keyword argument that has the event's id as well.
+        :returns: the publication id; None where not acknowledged; the id of a durable event,
+            which handlers have as ``event.id``.
+        :raises SetupError: ``durable``, and the application has no outbox or is in no transaction.
         :raises RemoteError: the router refused the event.
         :raises CallTimeout: no acknowledgment within ``WAMP_TIMEOUT`` seconds, or the ``timeout``
             of :meth:`with_options`.
         """
-        options = self._options_of("publish", OF_PUBLISHES)
+        options = self._options_of("publish", OF_PUBLISHES, durable=durable is not False)
         _refuse_malformed("publish", topic)
         if acknowledge is not None:
             options = options.updated({"acknowledge": acknowledge})
         owner = self._owner
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
+        if durable is not False:
+            return owner.outbox.add(topic, payload, keywords, options, durable)
         return owner.link().publish(topic, payload, keywords, options)
 
     def publish_on_success(
@@ -171,7 +210,7 @@ class Client:
 
         Over HTTP that is a response below 400, for a call a result, else a context that no
         exception ends. An event that the router refuses then is logged. For what a database
-        commits, see the recipe in the documentation.
+        commits there is :meth:`publish` with ``durable=True``.
 
         :param acknowledge: as :meth:`publish` has it.
         :raises SetupError: outside an application context.
@@ -200,13 +239,15 @@ class Client:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._owner.app.name!r}>"
 
-    def _options_of(self, method: str, allowed: frozenset[str]) -> Options:
-        """Return the options, with a timeout, of a call or publish."""
+    def _options_of(
+        self, method: str, allowed: frozenset[str], *, durable: bool = False
+    ) -> Options:
+        """Return the options of a call or publish, with a timeout unless it is *durable*."""
         options = self._options
-        if options is _NO_OPTIONS:
+        if options is _NO_OPTIONS and not durable:
             return self._owner.default_options
         options.refuse_others(method, allowed)
-        if options.timeout is None:
+        if options.timeout is None and not durable:
             return options.updated({"timeout": self._owner.config.timeout})
         return options
 

@@ -79,3 +79,22 @@ class Link(Protocol):
 
     def remove(self, declared: Procedure | Subscription, timeout: float) -> None:
         """Unregister or unsubscribe; calls and events under way are finished."""
+
+
+class DurableOutbox(Protocol):
+    """Writes events into the transaction that the application is in."""
+
+    def add(
+        self,
+        topic: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        options: Options,
+        durable: bool | str,
+    ) -> str:
+        """Write an event, and return its id.
+
+        :param durable: True, or the keyword argument that is to have the id as well.
+        :raises SetupError: there is no outbox, or no transaction.
+        :raises OptionError: an option means nothing to a durable event, or *durable* cannot be.
+        """

@@ -72,6 +72,21 @@ class Options:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class DurableOptions(Options):
+    """What a durable event is published with.
+
+    :ivar event_id: what its consumers know it by, however often it comes.
+    """
+
+    event_id: str | None = None
+
+
+def event_id_of(options: Options) -> str | None:
+    """Return the id of a durable event; None for other events."""
+    return options.event_id if isinstance(options, DurableOptions) else None
+
+
 def _refuse_combination(options: Options) -> None:
     receivers = [name for name in RECEIVERS if getattr(options, name)]
     if options.retain and receivers:

@@ -11,6 +11,7 @@ from .check import check
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
+from .outbox import outbox
 from .reload import reload
 from .rights import rights
 from .routes import routes
@@ -57,6 +58,7 @@ commands = (
     health,
     init,
     metrics,
+    outbox,
     publish,
     reload,
     rights,

@@ -33,6 +33,7 @@ class Registry:
     authenticator: Callable[..., Any] | None = None
     authenticator_takes_handshake: bool = False
     credentials: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    outbox: Callable[[], Any] | None = None
     _prefixes: set[str] = field(default_factory=set)
     _errors: dict[str, type[Exception]] = field(default_factory=dict)
     _served_by: str | None = None

@@ -234,6 +234,17 @@ class WampTestClient(Caller):
         self._tell(self._state.registry.on_join, self._link.session)
         session_joined.send(self._state.app, session=self._link.session)
 
+    def relay(self) -> int:
+        """Send the durable events that the application has committed, as a process that serves does.
+
+        They are in :attr:`published` only from then on, and their handlers run before this returns.
+
+        :returns: how many the router has taken; those that it refuses are set aside.
+        :raises SetupError: the application has no outbox.
+        """
+        with self._router.shown():
+            return self._state.outbox.send_now()
+
     def __enter__(self) -> Self:
         self._state.dispatcher.prepare()
         self._replaced.append(self._state.slot.link)

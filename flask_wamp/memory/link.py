@@ -5,7 +5,7 @@ from contextvars import Context
 from typing import Any
 
 from ..call.link import Answer
-from ..call.options import Options
+from ..call.options import Options, event_id_of
 from ..context import Cancellation
 from ..declare.declared import Procedure, Subscription
 from ..errors import CANCELED, CallTimeout, Canceled, NotConnected
@@ -127,6 +127,7 @@ class MemoryLink:
         travelled(args, kwargs)
         usual = self._router.state.default_options
         record = Publication.of(topic, args, kwargs, options, usual)
+        record.event_id = event_id_of(options)
         self.published.append(record)
         record.id = self._router.publish(
             self.session,
@@ -135,6 +136,7 @@ class MemoryLink:
             kwargs,
             handle=self._delivers and gets(self.session, options),
             retain=bool(options.retain),
+            event_id=record.event_id,
         )
         return None if options.acknowledge is False else record.id
 

@@ -68,13 +68,15 @@ class Publication(Record):
 
     :ivar id: the publication id, which its handlers had as ``event.publication``; 0 in one that
         a test has made.
+    :ivar event_id: the id of a durable event, which its handlers had as ``event.id``; None of others.
     """
 
-    __slots__ = ("id",)
+    __slots__ = ("event_id", "id")
 
     def __init__(self, name: str, /, *args: Any, **kwargs: Any) -> None:
         super().__init__(name, *args, **kwargs)
         self.id = 0
+        self.event_id: str | None = None
 
     @property
     def topic(self) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -161,6 +162,7 @@ class MemoryRouter:
         *,
         handle: bool = True,
         retain: bool = False,
+        event_id: str | None = None,
     ) -> int:
         """Let the application's handlers handle an event, and return its publication id.
 
@@ -173,7 +175,8 @@ class MemoryRouter:
         self.pages.refuse_ended(publisher.session)
         self._guard.check_publish(publisher, topic, retain=retain)
         number = next(self._publications)
-        event = Event(topic, number, publisher.session, publisher.authid, publisher.authrole)
+        who = publisher.session, publisher.authid, publisher.authrole
+        event = Event(topic, number, *who, id=event_id)
         self.history.keep(event, args, kwargs)
         if retain:
             self._retained[topic] = event, args, kwargs
@@ -275,12 +278,5 @@ def _receiving(send: Send) -> Send:
 
 
 def _with(event: Event, *, parts: tuple[str, ...], retained: bool = False) -> Event:
-    return Event(
-        event.uri,
-        event.publication,
-        event.publisher,
-        event.publisher_authid,
-        event.publisher_authrole,
-        parts,
-        retained,
-    )
+    # The router keeps no id of a durable event with a retained one.
+    return replace(event, parts=parts, retained=retained, id=None if retained else event.id)

@@ -87,6 +87,17 @@ class _Seen:
             "Procedures of the application, and awaited ones, that nobody has registered.",
             value=len(report.missing.get("procedures", ())),
         )
+        if report.waiting is not None:
+            yield GaugeMetricFamily(
+                "flask_wamp_outbox_waiting",
+                "Durable events that are written and not sent.",
+                value=report.waiting.events,
+            )
+            yield GaugeMetricFamily(
+                "flask_wamp_outbox_oldest_seconds",
+                "For how long the oldest of them has waited.",
+                value=report.waiting.oldest or 0.0,
+            )
         label = ["supervisor"]
         wanted = GaugeMetricFamily(
             "flask_wamp_supervised_processes", "Serving processes that are to be.", labels=label

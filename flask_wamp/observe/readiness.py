@@ -9,12 +9,15 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Self
 
 from ..call.link import Answer, Link
 from ..call.options import Options
+from ..durable.databases import is_missing
+from ..durable.store import Store
 from ..errors import CallTimeout, NotAuthorized, NotConnected, RemoteError, WAMPError
 from ..state import State
 
@@ -22,6 +25,8 @@ from ..state import State
 LIMIT = 1.0
 #: Seconds for which a report is given again to whoever asks: strangers may ask at any rate.
 KEPT = 1.0
+#: Seconds that a durable event may wait until the outbox is called stuck.
+STUCK = 60.0
 #: Registrations that are asked for at a time.
 BATCH = 200
 NODE_STOPPING = "flask_wamp.node.stopping"
@@ -64,16 +69,30 @@ class Supervised:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in the outbox of the application.
+
+    :ivar events: how many.
+    :ivar oldest: for how many seconds the oldest has waited; None where none waits.
+    """
+
+    events: int
+    oldest: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was found.
 
     :ivar missing: what is not as it is to be, by kind: ``router``, ``procedures``, ``processes``,
         ``node``, ``outbox``; each with what is to be said of it.
     :ivar supervisors: what each that has answered says of its processes.
+    :ivar waiting: what waits in the outbox; None where there is no outbox.
     """
 
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
     supervisors: Mapping[str, "Supervised"] = field(default_factory=dict)
+    waiting: "Waiting | None" = None
 
     @property
     def ready(self) -> bool:
@@ -125,7 +144,7 @@ class Checks:
             "router": look.router(),
         }
         missing = {kind: problems for kind, problems in missing.items() if problems}
-        return Report(missing, look.supervisors)
+        return Report(missing, look.supervisors, look.waiting)
 
 
 class _Look:
@@ -145,6 +164,7 @@ class _Look:
         self._stopping: Answer | None = None
         self._statuses: dict[str, Answer] = {}
         self.supervisors: dict[str, Supervised] = {}
+        self.waiting: Waiting | None = None
         try:
             self._ask()
         except (NotConnected, CallTimeout) as error:
@@ -196,8 +216,22 @@ class _Look:
         return ["it is stopping"] if stopping else []
 
     def outbox(self) -> list[str]:
-        """Return why lasting events are not delivered."""
-        return []
+        """Return why durable events are not delivered."""
+        outbox = self._state.outbox
+        if not outbox.is_declared:
+            return []
+        try:
+            with closing(outbox.database()) as database:
+                self.waiting = Waiting(*Store(database).count())
+        except Exception as error:  # noqa: BLE001
+            # Databases raise errors of their own.
+            if is_missing(error):
+                self.waiting = Waiting(0, None)  # nothing was ever written
+                return []
+            return [f"its database cannot be read: {type(error).__name__}"]
+        if self.waiting.oldest is None or self.waiting.oldest < STUCK:
+            return []
+        return [f"{self.waiting.events} events wait, the oldest for {self.waiting.oldest:.0f} s"]
 
     def _ask(self) -> None:
         listed = self._link.call("wamp.registration.list", [], {}, self._options())

@@ -598,12 +598,3 @@ def test_configuration_comes_from_the_environment_and_loses_to_the_argument(
     assert from_environment.config["DATABASE"] == "/somewhere/polls.sqlite"
     assert state_of(from_environment).config.addresses[0].host == "router.example"
     assert from_argument.config["DATABASE"] == "/elsewhere/polls.sqlite"
-
-
-def test_strangers_learn_whether_it_is_ready_and_no_more(client: FlaskClient) -> None:
-    """There is no router here."""
-    far = {"REMOTE_ADDR": "192.0.2.7"}
-    assert client.get("/healthz", environ_base=far).status_code == 200
-    answer = client.get("/readyz", environ_base=far)
-    assert (answer.status_code, answer.json) == (503, {"ready": False, "missing": ["router"]})
-    assert client.get("/metrics", environ_base=far).status_code == 403

@@ -2,8 +2,13 @@
 
 import json
 import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -28,13 +33,16 @@ class Router:
         return {"exact": []}
 
 
-def application() -> Flask:
-    """Return the page's application."""
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """Return the page's application, with an outbox."""
     names: dict[str, Any] = {"__name__": "app"}
     exec(files_of("howto/observing.md")["app.py"], names)  # noqa: S102
     app: Flask = names["app"]
     state_of(app).slot.attach(Router())  # type: ignore[arg-type]
-    return app
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+        names["wamp"].outbox(lambda: connection)
+        yield app
 
 
 def exposed(app: Flask) -> dict[str, tuple[str, set[str]]]:
@@ -51,25 +59,25 @@ def exposed(app: Flask) -> dict[str, tuple[str, set[str]]]:
     }
 
 
-def test_observing_application_says_what_the_page_says() -> None:
-    http = application().test_client()
+def test_observing_application_says_what_the_page_says(app: Flask) -> None:
+    http = app.test_client()
     assert http.get("/healthz").status_code == 200
     answer = http.get("/readyz")
     [shown] = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert (answer.status_code, answer.json) == (503, json.loads(shown))
 
 
-def test_observing_page_names_every_metric_and_its_labels() -> None:
+def test_observing_page_names_every_metric_and_its_labels(app: Flask) -> None:
     rows = {name.strip("`"): labels for name, _text, labels in rows_of("howto/observing.md")}
     rows.pop("metric", None)
-    found = exposed(application())
+    found = exposed(app)
     assert rows.keys() == found.keys()
     for name, (_type, labels) in found.items():
         assert not labels or labels == set(re.findall(r"`(\w+)`", rows[name])), name
 
 
-def test_observing_alerts_ask_for_metrics_that_are_there() -> None:
-    found = exposed(application())
+def test_observing_alerts_ask_for_metrics_that_are_there(app: Flask) -> None:
+    found = exposed(app)
     there = set(found)
     for name, (kind, _labels) in found.items():
         if kind == "histogram":

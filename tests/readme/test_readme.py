@@ -246,6 +246,8 @@ def test_every_configuration_key_is_documented() -> None:
         "WAMP_AUTHMETHOD": "none",
         "WAMP_SERIALIZER": ",".join(defaults.serializers),
         "WAMP_SERVE": str(defaults.serve),
+        "WAMP_OUTBOX_POLL": f"{defaults.outbox_poll:g}",
+        "WAMP_OUTBOX_AWAITS": ",".join(defaults.outbox_awaits) or "none",
     }
 
 

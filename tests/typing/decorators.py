@@ -147,7 +147,10 @@ def client() -> None:
     """``g`` is Flask's, and has no types; what stands in it has."""
     wampy: Client = g.wampy
     assert_type(wampy.publish("com.example.x", 1, message="x"), int | None)
-    wampy.publish("com.example.x", acknowledge="yes")  # type: ignore[arg-type]
+    wampy.publish("com.example.x", acknowledge="yes")  # type: ignore[call-overload]
+    assert_type(wampy.publish("com.example.x", 1, durable=True), str)
+    assert_type(wampy.publish("com.example.x", 1, durable="event_id"), str)
+    wampy.publish("com.example.x", acknowledge=True, durable=True)  # type: ignore[call-overload]
     wampy.call(5)  # type: ignore[arg-type]
 
 

@@ -283,3 +283,21 @@ def test_config_of_the_application_is_read() -> None:
     config = state_of(app).config
     assert (config.realm, config.timeout, config.threads) == ("two", 3.0, 2)
     assert config.uri_prefix == "shop."
+
+
+def test_config_outbox() -> None:
+    assert (read().outbox_poll, read().outbox_awaits) == (0.5, frozenset())
+    config = read(WAMP_OUTBOX_POLL=2, WAMP_OUTBOX_AWAITS="com.shop.a,com.shop.b")
+    assert config.outbox_poll == 2.0
+    assert config.outbox_awaits == {"com.shop.a", "com.shop.b"}
+    assert read(WAMP_OUTBOX_AWAITS=["com.shop.a"]).outbox_awaits == {"com.shop.a"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"WAMP_OUTBOX_POLL": 0}, {"WAMP_OUTBOX_POLL": "x"}, {"WAMP_OUTBOX_AWAITS": 7}]
+    + [{"WAMP_OUTBOX_AWAITS": value} for value in (["a b"], [1], "com..shop")],
+)
+def test_config_outbox_refuses(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"WAMP_OUTBOX_\w+ = .* is invalid: give "):
+        read(**config)

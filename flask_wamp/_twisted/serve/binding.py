@@ -57,12 +57,18 @@ def bind(
     bound: Deferred[ViewServer] = server.add_all(
         [*registry.procedures, *registry.subscriptions], patience
     )
-    return bound
+    return bound.addCallback(_begin, state)
 
 
 def kind_of(error: object) -> str:
     """Return the URI of an error of the router's, or the name of another error."""
     return str(getattr(error, "error", "")) or type(error).__name__
+
+
+def _begin(server: "ViewServer", state: State) -> "ViewServer":
+    """Let this process send durable events, whose handlers are there by now."""
+    state.outbox.begin()
+    return server
 
 
 def _served_elsewhere(*_args: Any, **_kwargs: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from autobahn.wamp import message
 from twisted.logger import Logger
 
-from ...context import Event
+from ...context import Event, event_id_in
 from ...declare.declared import Subscription
 from ...serve.dispatcher import Dispatcher
 from ...uris import pattern_parts
@@ -244,5 +244,6 @@ class Events:
                 authrole,
                 pattern_parts(queue.subscription.topic, options.match, topic),
                 bool(event.retained),
+                event_id_in(event.transaction_hash),
             )
             queue.put(context, list(event.args or ()), event.kwargs or {})

@@ -75,7 +75,7 @@ def share(
     server = SharedServer(session, state, pool, limits, election, standing)
     session.server = server
     watch_load(server, pool)
-    return server.begin()
+    return server.begin().addCallback(lambda _: state.outbox.begin())
 
 
 def subscriber_uri(state: State, service: str | None = None) -> str:

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from flask_wamp import WAMP, ConfigError
+from flask_wamp import WAMP, ConfigError, NotConnected
 from flask_wamp.observe import metrics
 from flask_wamp.state import state_of
 
@@ -86,8 +86,6 @@ def test_token_that_can_be_guessed_is_refused(token: Any) -> None:
 
 
 def test_metrics_are_there_where_the_router_is_not() -> None:
-    from flask_wamp import NotConnected
-
     app = made()
     state_of(app).slot.attach(RecordingLink(NotConnected("away")))
     answer = app.test_client().get("/metrics")

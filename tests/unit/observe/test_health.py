@@ -1,11 +1,15 @@
 """``/healthz`` and ``/readyz``: what they say, to whom, and how often the router is asked."""
 
+import re
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -180,6 +184,37 @@ def test_serving_process_that_is_not_there_is_missing(http: FlaskClient, router:
     }
     router.answers[STATUS] = "what?"
     assert ask(http)[1]["missing"] == ["processes"]
+
+
+def test_durable_events_that_wait_for_long_are_missing(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT", 0.0)
+    app = Flask("shop")
+    wamp = WAMP(app)
+    state_of(app).slot.attach(router)
+    app.register_blueprint(health())
+    connection = sqlite3.connect(tmp_path / "shop.sqlite")
+    wamp.outbox(lambda: connection)
+    http = app.test_client()
+    with closing(connection), app.app_context():
+        assert ask(http)[0] == 200
+        # An outbox that nobody has ever used is none that is stuck.
+        g.wampy.publish("com.shop.sold", 1, durable=True)
+        connection.commit()
+        assert ask(http)[0] == 200
+        connection.execute("UPDATE flask_wamp_outbox SET created = created - 3600")
+        connection.commit()
+        status, answer = ask(http)
+        assert (status, answer["missing"]) == (503, ["outbox"])
+        assert re.fullmatch(
+            r"1 events wait, the oldest for 36\d\d s", answer["detail"]["outbox"][0]
+        )
+    # Its file is there, and is no database.
+    (tmp_path / "shop.sqlite").write_bytes(b"?" * 4096)
+    connection = sqlite3.connect(tmp_path / "shop.sqlite")
+    with closing(connection):
+        assert ask(http)[1]["missing"] == ["outbox"]
 
 
 # --- to whom

@@ -1,0 +1,3 @@
+"""Events that go out once their database transaction has committed: the outbox, and its relay."""
+
+from .schema import add_tables as add_tables

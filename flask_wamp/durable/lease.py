@@ -1,0 +1,91 @@
+"""Lets one relay send at a time, whatever number of processes have one.
+
+The lease is a row that its owner changes while it sends. Nobody compares clocks: who wants the lease
+watches the row on a clock of its own, and takes it when it has not changed for a while, by a change
+that only one can make. An owner that was stopped meanwhile finds by its own clock that it may
+have lost the lease, before it sends another event.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from .store import Store
+
+#: Seconds without a change after which a lease may be taken.
+EXPIRY = 3.0
+#: Seconds after which an owner asks whether the lease is still its own, before it sends.
+SAFE = 1.0
+
+
+def new_owner() -> str:
+    """Return a name for a relay of this process, which tells a person where it is."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+def elapsed() -> float:
+    """Return seconds that go on while the machine sleeps and the process is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Lease:
+    """What one relay knows of the lease; of one thread.
+
+    :param owner: who it is, different for each relay.
+    :param clock: seconds.
+    """
+
+    def __init__(self, owner: str, clock: Callable[[], float] = elapsed) -> None:
+        self.owner = owner
+        self._clock = clock
+        self._renewed: float | None = None
+        self._watched: tuple[str, int] | None = None
+        self._since = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it was this one's when it last looked."""
+        return self._renewed is not None
+
+    def hold(self, store: Store) -> bool:
+        """Take the lease, or keep it; tell whether it is this one's."""
+        if self._renewed is not None:
+            return self.keep(store)
+        now = self._clock()
+        found = store.lease()
+        if found is not None and found[0]:
+            if found != self._watched:
+                self._watched, self._since = found, now
+                return False
+            if now - self._since < EXPIRY:
+                return False
+        if store.take(found, self.owner):
+            self._renewed = now
+        self._watched = None
+        return self.is_held
+
+    def keep(self, store: Store) -> bool:
+        """Renew the lease where that is due; tell whether it is still this one's."""
+        now = self._clock()
+        if self._renewed is None:
+            return False
+        if now - self._renewed < SAFE:
+            return True
+        return self.renewed(now, still=store.renew(self.owner))
+
+    def renewed(self, now: float, *, still: bool) -> bool:
+        """Note what came of a renewal that began at *now*."""
+        self._renewed = now if still else None
+        return still
+
+    def now(self) -> float:
+        """Return the time, on this lease's clock."""
+        return self._clock()
+
+    def release(self, store: Store) -> None:
+        """Let others have it."""
+        if self._renewed is not None:
+            self._renewed = None
+            store.release(self.owner)
