@@ -3,14 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 from autobahn.wamp.exception import ApplicationError
 from prometheus_client.parser import text_string_to_metric_families
 
-from flask_wamp.node import CrossbarNode
+from flask_wamp.node import CrossbarNode, free_port
 
 from .conftest import trusted_url
 from .programs import Program, python
@@ -37,9 +39,17 @@ def peer(node: CrossbarNode) -> Iterator[Peer]:
         yield peer
 
 
-def scraped(node: CrossbarNode) -> Samples:
-    """Return what Prometheus reads."""
-    with urlopen(f"{node.url}metrics", timeout=30) as answer:
+def fetched(url: str) -> int:
+    """Return the status of an answer that is none of an error."""
+    with urlopen(url, timeout=30) as answer:
+        answer.read()
+        return int(answer.status)
+
+
+def scraped(node: CrossbarNode | str) -> Samples:
+    """Return what Prometheus reads of a node, or of an address."""
+    url = node if isinstance(node, str) else node.url
+    with urlopen(f"{url}metrics", timeout=30) as answer:
         text = answer.read().decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -146,6 +156,44 @@ def test_counts_survive_supervised_processes_that_are_killed_and_recycled() -> N
         # The router's process, two that serve, and at most one for each that was ready before the
         # other had ended.
         assert len(list((node.directory / "metrics").glob("counter_*"))) <= 5
+
+
+def test_workers_of_gunicorn_count_together(node: CrossbarNode, tmp_path: Path) -> None:
+    """With the library's own variable, and no hook for workers that end."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    env = {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "counts"),
+        "FLASK_WAMP_URL": node.backend_url,
+    }
+    gunicorn = python(
+        *("-m", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--preload"),
+        f"{APPS}.observed:app",
+        env=env,
+    )
+
+    def workers() -> list[int]:
+        return [child.pid for child in psutil.Process(gunicorn.process.pid).children()]
+
+    def called() -> float:
+        return of(scraped(url), "requests_total", kind="call", outcome="ok")
+
+    with gunicorn:
+        gunicorn.wait_for("Booting worker")
+        wait_until(lambda: len(workers()) == 2, "two workers")
+        for _ in range(20):
+            assert fetched(f"{url}call") == 200
+        assert called() == 20
+        for victim in workers():
+            os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(victim), "it is gone")
+        wait_until(lambda: len(workers()) == 2, "two workers")
+        for _ in range(20):
+            assert fetched(f"{url}call") == 200
+        assert called() == 40
+        assert fetched(f"{url}readyz") == 200
+        # One for the master, which has loaded the application, and one for each worker.
+        assert len(list((tmp_path / "counts").glob("counter_*"))) <= 3
 
 
 def test_outcomes_patterns_events_and_requests(node: CrossbarNode, peer: Peer) -> None:
