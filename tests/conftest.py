@@ -42,6 +42,7 @@ OWN_NODES = (
     "tests/node/test_running_node.py",
     "tests/node/test_starting.py",
     "tests/node/test_stopping.py",
+    "tests/node/test_supervised_node.py",
 )
 #: There are two of ``peers_node``, since one would be the longest wait of all: the second's files
 #: begin here.

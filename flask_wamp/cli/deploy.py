@@ -8,9 +8,13 @@ from pathlib import Path
 
 import click
 
-from ..node.configuration import directory_of, load, loopback_only, ports_of
+from ..node.checking import read
+from ..node.configuration import directory_of, tcp_transports
 from ..node.deployment import Service, container, unit
 from .place import config_option
+
+#: What nobody outside reaches.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 output_option = click.option(
     "--output",
@@ -72,7 +76,7 @@ def systemd(
 def container_(config: Path, name: str | None, output: Path | None, *, force: bool) -> None:
     """Write a Dockerfile, its .dockerignore, and a compose.yaml for the node of this directory."""
     service = _service(config, name, None, Path(sys.executable))
-    if loopback_only(load(config)):
+    if all(each["endpoint"].get("interface") in LOOPBACK for each in tcp_transports(read(config))):
         click.echo(
             "The node listens on this machine alone, which in a container is the container: "
             "write a configuration for others, flask wamp init --preset production --host NAME.",
@@ -86,13 +90,19 @@ def _service(config: Path, name: str | None, user: str | None, python: Path) -> 
     directory = directory_of(config).resolve().parent
     named = name or re.sub(r"[^a-z0-9-]+", "-", directory.name.lower()).strip("-") or "node"
     try:
+        ports = tuple(each["endpoint"]["port"] for each in tcp_transports(read(config)))
+    except (LookupError, TypeError, AttributeError):
+        raise click.ClickException(
+            f"{config} is no node configuration: see flask wamp check"
+        ) from None
+    try:
         return Service(
             name=named,
             user=user or named,
             directory=directory,
             # Not where a link of an environment leads: that one has no packages.
             python=Path(os.path.abspath(python)),  # noqa: PTH100 - resolve() follows links
-            ports=tuple(ports_of(load(config))),
+            ports=ports,
         )
     except ValueError as error:
         raise click.ClickException(f"{error}; see --name and --user") from None

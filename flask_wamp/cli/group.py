@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from .check import check
+from .deploy import deploy
 from .failures import failure_of
 from .init import init
 from .listen import subscribe
@@ -52,9 +53,10 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
         ctx.color = False
 
 
-commands = (
+for command in (
     call,
     check,
+    deploy,
     health,
     init,
     metrics,
@@ -68,6 +70,5 @@ commands = (
     sessions,
     shell,
     subscribe,
-)
-for command in commands:
+):
     wamp.add_command(command)

@@ -28,9 +28,6 @@ _OPTIONS = (
     click.option(
         "--max-calls", type=int, help="Calls after which a process is replaced; never by default."
     ),
-    click.option(
-        "--grace", type=float, help="Seconds for the calls that run at the end; 10 by default."
-    ),
     click.option("--start-limit", type=float, help="Seconds to become ready in; 30 by default."),
     click.option("--preload", is_flag=True, help="Import the application once for all processes."),
 )
@@ -48,10 +45,12 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
     :raises click.UsageError: one of them cannot be, or is of no use without processes.
     """
-    given = {key: value for key, value in options.items() if value not in (None, False)}
+    given = {key: value for key, value in options.items() if value is not None}
+    if not given["preload"]:
+        del given["preload"]
     for key, text in wrong_in(given):
         raise click.UsageError(f"--{key.replace('_', '-')} {text}")
-    others = [key for key in given if key != "processes"]
+    others = [key for key in given if key not in ("processes", "grace")]
     if others and not given.get("processes"):
         raise click.UsageError(
             f"--{others[0].replace('_', '-')} is for processes of their own: add --processes 1"

@@ -119,4 +119,7 @@ def _backend(config: Path) -> tuple[str, list[str]]:
     realms = [
         realm.text("name") for worker in node.workers("router") for realm in worker.parts("realms")
     ]
-    return f"unix:{node.directory / paths[0]}", realms
+    # A node that was started by its directory has its configuration there, whatever its name.
+    directories = (config.parent.absolute(), node.directory)
+    sockets = [directory / paths[0] for directory in directories]
+    return f"unix:{next(filter(Path.exists, sockets), sockets[-1])}", realms

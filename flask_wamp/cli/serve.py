@@ -35,15 +35,29 @@ class Ended(BaseException):
     show_default=True,
     help="Seconds to connect and register in.",
 )
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0, max=86_400),
+    default=10.0,
+    show_default=True,
+    help="Seconds that calls get which run when it is told to end.",
+)
 @process_options
 @pass_script_info
 def serve(
-    info: ScriptInfo, /, url: str | None, realm: str | None, timeout: float, **options: Any
+    info: ScriptInfo,
+    /,
+    url: str | None,
+    realm: str | None,
+    timeout: float,
+    grace: float,
+    **options: Any,
 ) -> None:
     """Serve the procedures and subscriptions of the application from this process, or others.
 
     The router may be anywhere; after a lost connection all is registered again. SIGTERM and
-    Ctrl-C end it. This is what a guest worker of a node runs.
+    Ctrl-C end it, once the calls that run are answered; the second one does at once. This is what a
+    guest worker of a node runs.
 
     With --processes, it serves nothing itself: it starts so many processes, starts them again when
     they end, and replaces them by new ones, which have the code as it is then, at a SIGHUP or by
@@ -55,21 +69,23 @@ def serve(
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
-        settings = settings_from(options)
+        settings = settings_from({**options, "grace": grace})
         app = info.load_app()
         _use(app, url, realm)
         if settings.processes:
             supervise(info, state_of(app), settings, url, realm, timeout)
         else:
-            _serve(app, timeout)
+            _serve(app, timeout, grace)
     except Ended:
         pass
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
-    # A second signal ends the process at once.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+def _end(number: int, _frame: FrameType | None) -> None:
+    # Where it comes again it ends the process at once. A node's Ctrl-C comes to a guest as both, from
+    # the terminal and from the controller.
+    other = signal.SIGINT if number == signal.SIGTERM else signal.SIGTERM
+    signal.signal(other, signal.SIG_IGN)
+    signal.signal(number, signal.SIG_DFL)
     raise Ended
 
 
@@ -82,7 +98,7 @@ def _use(app: Flask, url: str | None, realm: str | None) -> None:
         state_of(app).config = WampConfig.from_mapping(app.config)
 
 
-def _serve(app: Flask, timeout: float) -> None:
+def _serve(app: Flask, timeout: float, grace: float) -> None:
     state = state_of(app)
     # One of this command's own; what is served is what the application's has declared.
     wamp = WAMP()
@@ -95,12 +111,25 @@ def _serve(app: Flask, timeout: float) -> None:
             f"{state.config.urls}"
         )
         sys.stdout.flush()
-        while True:
-            signal.pause()
+        _wait_for_the_end(app, grace)
     except WAMPError as error:
         raise click.ClickException(f"cannot serve {app.name}: {error}{_hint(error)}") from None
     finally:
         wamp.stop(app)
+
+
+def _wait_for_the_end(app: Flask, grace: float) -> None:
+    try:
+        while True:
+            signal.pause()
+    except Ended:
+        from .._twisted.connection.background import BackgroundLink
+        from .._twisted.connection.finishing import finish_serving
+
+        link = state_of(app).slot.link
+        if isinstance(link, BackgroundLink):
+            finish_serving(link, grace)
+        raise
 
 
 def _hint(error: WAMPError) -> str:

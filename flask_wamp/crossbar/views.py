@@ -83,7 +83,9 @@ class ViewsSession(AppSession):
             factories=self.factories,
             by=f"{type(self).__name__} of the node",
         )
-        name = _worker_id() or type(self).__name__
+        name = type(self).__name__
+        if type(self) is ViewsSession:
+            name = _worker_id() or name
         service = Service(self._reactor, name, self._settings, child, self.fail)
         self._service = service
         yield service.attach(self)

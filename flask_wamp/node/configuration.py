@@ -168,4 +168,7 @@ def running_node(directory: Path) -> int | None:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, LookupError, TypeError):
         return None
+    if pid == os.getpid():
+        # In a container processes have the same numbers after each start, and this one was killed.
+        return None
     return pid if b"crossbar" in command or b"wamp" in command else None

@@ -5,7 +5,7 @@ project's names are put in place of its own.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 NAME, DIRECTORY, PYTHON = "flask-wamp", "/srv/flask-wamp", "/srv/flask-wamp/.venv/bin/python"
 INSTALL = '--constraint constraints.txt ".[node,tls]"'
 PORTS = ("8443", "8081")
+#: The right to listen on a port below 1024.
+LOW_PORTS = "CAP_NET_BIND_SERVICE"
 #: Below these nobody's service sees anything with ``ProtectHome=yes``.
 HOMES = ("/home/", "/root/", "/run/user/")
 UNIT, IMAGE, IGNORED, COMPOSITION = (
@@ -68,42 +70,31 @@ def unit(service: Service) -> str:
     if f"{service.directory}/".startswith(HOMES):
         text = text.replace("ProtectHome=yes", "# The project is in one.\nProtectHome=no")
     if any(port < 1024 for port in service.ports):
+        without = f"# For a port below 1024: {LOW_PORTS}, here and as AmbientCapabilities.\n"
         text = text.replace(
-            "# For a port below 1024: CAP_NET_BIND_SERVICE, here and as AmbientCapabilities.\n"
-            "CapabilityBoundingSet=\n",
-            "# For a port below 1024.\n"
-            "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n",
+            f"{without}CapabilityBoundingSet=\n",
+            f"# For a port below 1024.\nCapabilityBoundingSet={LOW_PORTS}\n"
+            f"AmbientCapabilities={LOW_PORTS}\n",
         )
     return text
 
 
 def container(service: Service) -> Mapping[str, str]:
     """Return an image's files by name: how it is built, what is left out, and how it is run."""
-    directory = f"/srv/{service.name}"
-    texts = {name: _template(name) for name in (IMAGE, IGNORED, COMPOSITION)}
-    image, composition = texts[IMAGE], texts[COMPOSITION]
-    image = image.replace(INSTALL, _installed_by(service.directory))
+    image, composition = (
+        _template(each).replace(NAME, service.name) for each in (IMAGE, COMPOSITION)
+    )
     ports = [str(port) for port in service.ports]
+    publish = " ".join(f"--publish {port}:{port}" for port in ports)
+    image = image.replace(INSTALL, _installed_by(service.directory))
     image = image.replace(f"EXPOSE {' '.join(PORTS)}", f"EXPOSE {' '.join(ports)}")
-    image = image.replace(
-        f"--publish {PORTS[0]}:{PORTS[0]}", " ".join(f"--publish {port}:{port}" for port in ports)
-    )
-    lines = "".join(f'      - "{port}:{port}"\n' for port in ports)
-    composition = composition.replace(
-        "".join(f'      - "{each}:{each}"\n' for each in PORTS), lines
-    )
-    named = {IMAGE: image, COMPOSITION: composition}
-    for name, text in named.items():
-        for word in (f"{NAME}:{NAME}", f"user-group --home-dir {DIRECTORY}", DIRECTORY):
-            put = word.replace(DIRECTORY, directory).replace(
-                f"{NAME}:{NAME}", f"{service.user}:{service.user}"
-            )
-            text = text.replace(word, put)
-        text = text.replace(f"nologin {NAME}", f"nologin {service.user}")
-        text = text.replace(f"USER {NAME}", f"USER {service.user}")
-        text = re.sub(rf"(--tag |[0-9] ){NAME}\b", rf"\g<1>{service.name}", text)
-        texts[name] = text
-    return texts
+    image = image.replace(" ".join(f"--publish {port}:{port}" for port in PORTS), publish)
+    composition = composition.replace(_published(PORTS), _published(ports))
+    return {IMAGE: image, IGNORED: _template(IGNORED), COMPOSITION: composition}
+
+
+def _published(ports: Iterable[str]) -> str:
+    return "".join(f'      - "{port}:{port}"\n' for port in ports)
 
 
 def _installed_by(directory: Path) -> str:

@@ -81,6 +81,7 @@ def configuration(preset: str, target: Target) -> dict[str, Any]:
         views["options"]["env"]["vars"]["PYTHONPATH"] = target.pythonpath
     else:
         views["options"]["pythonpath"] = [target.pythonpath]
+        views["components"] = views["components"][:1]
         _put_into_component(views["components"][0], "ViewsSession", target)
     return config
 

@@ -153,7 +153,8 @@ def node_config(
     # The rights that the README's node gives to browsers: those to one namespace.
     paths["narrow"] = _way_in("narrow")
     roles.append({"name": "narrow", "permissions": [NARROW]})
-    template = container["components"][0]
+    # Without a supervisor: who serves is in the container.
+    template = {k: value for k, value in container["components"][0].items() if k != "extra"}
     container["components"] = [
         {**template, "id": f"views{number}", "classname": classname, "extra": dict(SHORT)}
         for number, classname in enumerate(views)

@@ -109,6 +109,7 @@ class SharedServer(WaitingServer):
         super().__init__(session, state, pool, limits)
         self.shared = standing.shared
         self._standing = standing
+        self._began = False
         self._app = state.app.name
         self._election = Procedure(
             lambda: session.session_id,
@@ -131,6 +132,7 @@ class SharedServer(WaitingServer):
             yield DeferredList([self.claim(each) for each in claimed])
         else:
             yield self._all_or_fail(claimed, [self._claim_or_fail(each) for each in claimed])
+        self._began = True
         if not self._over:
             log.info("%s: this process serves %d procedures", self._app, self.procedures)
             self._refusals.tell()
@@ -156,6 +158,9 @@ class SharedServer(WaitingServer):
         yield DeferredList([self._take(each) for each in self._registry.procedures])
         if self._registry.subscriptions and not self.has(self._election):
             yield self._succession.take()
+        log.info(
+            "%s: this process has taken over, and serves %d procedures", self._app, self.procedures
+        )
         self._refusals.tell()
 
     def add(self, declared: Declared) -> "Deferred[Any]":
@@ -189,8 +194,11 @@ class SharedServer(WaitingServer):
         return self._standing.patience is not None
 
     def _tell_revoked(self, declared: Declared) -> None:
-        if declared is self._election or self._is_watched:
-            log.info("%s: another process has taken over %s", self._app, self._describe(declared))
+        if declared is self._election:
+            log.info("%s: another process handles the events from now on", self._app)
+        elif self._is_watched:
+            what = self._describe(declared)
+            log.debug("%s: another process has taken over %s", self._app, what)
         else:
             super()._tell_revoked(declared)
 
@@ -274,7 +282,7 @@ class SharedServer(WaitingServer):
         if declared is self._election and kind == ApplicationError.PROCEDURE_ALREADY_EXISTS:
             self._refusals.note_other_handles_events()
             return True
-        return self._standing.replaces and kind in CONFLICTS
+        return self._is_watched and kind in CONFLICTS and (self._standing.replaces or self._began)
 
     def _stop_waiting(self) -> None:
         self._succession.end()

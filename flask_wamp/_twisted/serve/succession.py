@@ -61,9 +61,12 @@ class Succession:
         return self._taking_back is not None
 
     def is_request(self, invocation: message.Invocation) -> bool:
-        """Tell whether a call of the election's procedure asks to hand over; a service may."""
+        """Tell whether a call of the election's procedure asks to hand over.
+
+        Services of the same role may; where the router does not say who calls, nobody may.
+        """
         _caller, _authid, authrole = caller_of(invocation)
-        is_colleague = authrole is None or authrole == self._server.session.authrole
+        is_colleague = authrole is not None and authrole == self._server.session.authrole
         return is_colleague and list(invocation.args or ()) == [HAND_OVER]
 
     @inlineCallbacks

@@ -17,8 +17,6 @@ from .refusals import Refusals
 RETRY = 1.5
 #: Seconds after which it asks again for what the router has refused.
 REFUSED_RETRY = 20.0
-#: Seconds until a request that is under way is looked at again.
-SOON = 0.05
 
 
 class WaitingServer(ViewServer):
@@ -32,7 +30,7 @@ class WaitingServer(ViewServer):
         self.lost = self._end
         self._registry = state.registry
         #: What the router has yet to answer.
-        self._asked: set[Declared] = set()
+        self._asked: dict[Declared, Deferred[None]] = {}
         self._timers: dict[Declared, Any] = {}
         self._refusals = Refusals(state.app.name, session.authrole)
         self._over = False
@@ -74,11 +72,11 @@ class WaitingServer(ViewServer):
     @inlineCallbacks
     def claim(self, declared: Declared, *, force: bool = False) -> Any:
         """Ask for something that this process does not have; where it is refused, again later."""
-        while declared in self._asked and force:
-            yield self._pause(SOON)
+        while force and declared in self._asked:
+            yield self._asked[declared]
         if declared in self._asked or declared in self._bound:
             return
-        self._asked.add(declared)
+        answered = self._asked[declared] = Deferred()
         try:
             yield self._request(declared, force=force)
         except Exception as error:  # noqa: BLE001
@@ -87,7 +85,8 @@ class WaitingServer(ViewServer):
                 yield self._take_refusal(declared, error)
             return
         finally:
-            self._asked.discard(declared)
+            del self._asked[declared]
+            answered.callback(None)
         yield self._have(declared)
 
     @inlineCallbacks

@@ -32,6 +32,8 @@ def adopt_descendants() -> bool:
 class Forker:
     """Keeps a fork server, and has processes forked by it.
 
+    :ivar users: how many supervisors it is for.
+    :ivar is_over: there is no fork server, and will be none.
     :param application: what it imports besides, ``module:object``; empty is nothing.
     """
 
@@ -43,8 +45,9 @@ class Forker:
         self._delay = FIRST_DELAY
         self._renewed: Deferred[None] | None = None
         self._stray = 0
-        self._is_over = not adopt_descendants()
-        if not self._is_over:
+        self.users = 0
+        self.is_over = not adopt_descendants()
+        if not self.is_over:
             self._begin()
             self._look_for_strays()
 
@@ -65,7 +68,7 @@ class Forker:
 
         :returns: fires when it can fork, or could not start.
         """
-        if self._is_over:
+        if self.is_over:
             return succeed(None)
         if self._server is not None:
             self._server.close()
@@ -74,15 +77,17 @@ class Forker:
         self._begin()
         return renewed
 
-    def close(self) -> None:
-        """End the fork server; nothing is launched any more."""
-        self._is_over = True
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    def leave(self) -> None:
+        """End the fork server, where nobody uses it any more: nothing is launched then."""
+        self.users -= 1
+        if self.users <= 0 and not self.is_over:
+            self.is_over = True
+            if self._server is not None:
+                self._server.close()
+                self._server = None
 
     def _begin(self) -> None:
-        if self._is_over:
+        if self.is_over:
             return
         self._server = None
         try:
@@ -99,14 +104,14 @@ class Forker:
 
     def _server_has_ended(self, server: Server, how: str, orders: list[Order]) -> None:
         """Start by themselves what it has not forked, and start another server."""
-        if server is self._server and not self._is_over:
+        if server is self._server and not self.is_over:
             self._server = None
             self._log("warn", f"the fork server {how}; processes start without it meanwhile")
             self._reactor.callLater(self._delay, self._begin)
             self._delay = min(2 * self._delay, LONGEST_DELAY)
             self._tell_renewed()
         for settings, process in orders:
-            if self._is_over:
+            if self.is_over:
                 process.not_started("the supervisor stops")
                 continue
             try:
@@ -124,7 +129,7 @@ class Forker:
 
         It is somebody else's to ask how; only what nobody has asked for from one look to the next.
         """
-        if self._is_over:
+        if self.is_over:
             return
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -77,10 +77,12 @@ class Program:
         self._connector.connect()
         self._reactor.callLater(self._timeout, self._late)
 
-    def _signalled(self, _number: int, _frame: Any) -> None:
-        # A second signal ends the process at once, and with it its children.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+    def _signalled(self, number: int, _frame: Any) -> None:
+        # Where it comes again it ends the process at once, and with it its children. A node's Ctrl-C
+        # comes to a guest as both, from the terminal and from the controller.
+        other = signal.SIGINT if number == signal.SIGTERM else signal.SIGTERM
+        signal.signal(other, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_DFL)
         self._reactor.callFromThread(self._reactor.stop)
 
     def _joined(self, session: Session) -> None:

@@ -19,7 +19,9 @@ from .supervisor import Supervisor
 #: Seconds that a process has to end in, which has nobody to listen to any more.
 KILL_AFTER = 0.5
 
+_log = Logger()
 _reloads: list[Callable[[], Any]] = []
+_forkers: dict[str, Forker] = {}
 
 
 class Service:
@@ -30,8 +32,6 @@ class Service:
     :param child: what all processes are told alike.
     :param fail: gets a message where no process can be had.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -46,7 +46,8 @@ class Service:
         self._settings = settings
         self._child = replace(child, shared=settings.processes > 1, grace=settings.grace)
         self._procedures: Procedures | None = None
-        self._forker = Forker(reactor, self._write, child.application if settings.preload else "")
+        self._forker = forker_for(reactor, child.application if settings.preload else "")
+        self._forker.users += 1
         self._supervisor = Supervisor(
             settings,
             reactor,
@@ -98,11 +99,10 @@ class Service:
             yield until_left(session, self._reactor, seconds)
             self._supervisor.hang_up()
         yield gone
-        self._forker.close()
 
     def close(self) -> "Deferred[None]":
         """End what is left of the processes, at once; a Deferred that fires when none is left."""
-        self._forker.close()
+        self._forker.leave()
         gone = self._supervisor.stop(drain=False)
         self._supervisor.hang_up()
         self._reactor.callLater(KILL_AFTER, self._supervisor.kill)
@@ -112,8 +112,19 @@ class Service:
         return replace(self._child, slot=slot, generation=generation, force=force)
 
     def _write(self, level: str, text: str) -> None:
-        write = getattr(self._log, level)
-        write("flask-wamp: {name}: {text}", name=self._name, text=text)
+        _write(level, f"{self._name}: {text}")
+
+
+def forker_for(reactor: Any, application: str) -> Forker:
+    """Return the one that supervisors of this process share, unless it imports their application."""
+    found = _forkers.get(application)
+    if found is None or found.is_over:
+        found = _forkers[application] = Forker(reactor, _write, application)
+    return found
+
+
+def _write(level: str, text: str) -> None:
+    getattr(_log, level)("flask-wamp: {text}", text=text)
 
 
 def reload_on_hangup(reactor: Any, reload: Callable[[], Any]) -> None:

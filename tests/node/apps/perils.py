@@ -1,0 +1,73 @@
+"""An application whose views do what ends or stops a process."""
+
+import ctypes
+import os
+import signal
+import threading
+import time
+
+from flask import Flask
+
+from flask_wamp import WAMP
+
+app = Flask(__name__)
+app.config.from_mapping(WAMP_TIMEOUT=30)
+app.config.from_prefixed_env()
+wamp = WAMP(app)
+
+
+@app.get("/")
+def page() -> str:
+    """Answer over HTTP, in the router's process."""
+    return "here"
+
+
+@wamp.callee("com.perils.pid")
+def pid() -> int:
+    """Return who answers."""
+    return os.getpid()
+
+
+@wamp.callee("com.perils.hold")
+def hold(seconds: float) -> int:
+    """Take a while, and return who answers."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@wamp.callee("com.perils.segfault")
+def segfault() -> None:
+    """Read what is not there."""
+    ctypes.string_at(0)
+
+
+@wamp.callee("com.perils.exit")
+def leave() -> None:
+    """End the process without a word."""
+    os._exit(3)
+
+
+@wamp.callee("com.perils.killed")
+def killed() -> None:
+    """Be killed, as for memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@wamp.callee("com.perils.stopped")
+def stopped() -> None:
+    """Be stopped."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+    threading.Event().wait()
+
+
+@wamp.callee("com.perils.holds_the_lock")
+def holds_the_lock() -> None:
+    """Run C code that does not let go of the interpreter's lock."""
+    ctypes.PyDLL(None).sleep(60)
+
+
+@wamp.callee("com.perils.loop")
+def loop() -> None:
+    """Never end."""
+    while True:
+        pass
