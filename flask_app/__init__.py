@@ -16,6 +16,7 @@ from flask_app import auth, db, views
 from flask_app.answers import wants_json
 from flask_app.extensions import wamp
 from flask_app.keys import secret_key
+from flask_wamp.observe import health, metrics
 
 # All scripts and styles are files of ours.  'self' covers the WebSocket of the same host as well.
 CONTENT_SECURITY_POLICY = (
@@ -47,6 +48,8 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     wamp.init_app(app)
     app.register_blueprint(auth.bp)
     app.register_blueprint(views.bp)
+    app.register_blueprint(health())
+    app.register_blueprint(metrics())  # with FLASK_WAMP_METRICS=true
     app.teardown_appcontext(db.close)
     app.before_request(refuse_cross_site)
     app.after_request(add_security_headers)

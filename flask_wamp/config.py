@@ -8,6 +8,7 @@ from typing import Any
 from .address import DEFAULT_URL, URL_REMEDY, Address, urls_in
 from .credentials import Credentials, credentials_in
 from .errors import invalid_config
+from .secret import Secret, hidden
 from .tls import TLSFiles, tls_files
 from .uris import invalid_uri
 
@@ -40,6 +41,8 @@ class WampConfig:
     :ivar serve: a process that answers HTTP serves procedures and subscriptions (``WAMP_SERVE``).
     :ivar trust_request_id: whoever sends a request may give it its correlation id
         (``WAMP_TRUST_REQUEST_ID``).
+    :ivar metrics: count for Prometheus what the application does (``WAMP_METRICS``).
+    :ivar metrics_token: who has it may see the metrics from anywhere (``WAMP_METRICS_TOKEN``).
     :ivar outbox_poll: seconds after which the database is asked for events that other processes have
         committed (``WAMP_OUTBOX_POLL``).
     :ivar outbox_awaits: topics whose durable events wait until somebody subscribes
@@ -56,9 +59,11 @@ class WampConfig:
     credentials: Credentials | None = None
     serve: bool = False
     trust_request_id: bool = False
+    metrics: bool = False
+    metrics_token: Secret | None = None
+    ping: float = DEFAULT_PING
     outbox_poll: float = 0.5
     outbox_awaits: frozenset[str] = frozenset()
-    ping: float = DEFAULT_PING
 
     @property
     def urls(self) -> str:
@@ -96,9 +101,11 @@ class WampConfig:
             ),
             serve=_flag("WAMP_SERVE", config.get("WAMP_SERVE")),
             trust_request_id=_flag("WAMP_TRUST_REQUEST_ID", config.get("WAMP_TRUST_REQUEST_ID")),
+            metrics=_flag("WAMP_METRICS", config.get("WAMP_METRICS")),
+            metrics_token=_token("WAMP_METRICS_TOKEN", config.get("WAMP_METRICS_TOKEN")),
+            ping=_ping("WAMP_PING", config.get("WAMP_PING")),
             outbox_poll=_timeout("WAMP_OUTBOX_POLL", config.get("WAMP_OUTBOX_POLL"), 0.5),
             outbox_awaits=_topics("WAMP_OUTBOX_AWAITS", config.get("WAMP_OUTBOX_AWAITS")),
-            ping=_ping("WAMP_PING", config.get("WAMP_PING")),
         )
 
 
@@ -207,6 +214,19 @@ def _uri_prefix(key: str, value: Any) -> str:
     if not isinstance(value, str) or invalid_uri(value.removesuffix(".")):
         raise invalid_config(key, value, "give dotted words outside 'wamp.', as in 'com.example'")
     return value if value.endswith(".") else value + "."
+
+
+def _token(key: str, value: Any) -> Secret | None:
+    secret = hidden(value)
+    if secret is None:
+        return None
+    if not isinstance(secret, Secret) or not re.fullmatch(r"[!-~]{16,}", secret.reveal()):
+        remedy = (
+            "give 16 characters or more, letters and digits, as `python -c 'import secrets; "
+            "print(secrets.token_urlsafe())'` prints them"
+        )
+        raise invalid_config(key, secret, remedy)
+    return secret
 
 
 def _topics(key: str, value: Any) -> frozenset[str]:

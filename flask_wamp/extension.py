@@ -19,11 +19,12 @@ from .declare.declared import (
 )
 from .declare.decorators import Declaration
 from .declare.handle import Handle
-from .declare.namespace import Namespace, Namespaces
+from .declare.namespace import Registers
 from .declare.registry import Registry
 from .errors import SetupError
 from .logging_in import Logins
 from .login import logins
+from .observe import enabling
 from .outboxes import Outboxes
 from .serve import typed_views
 from .serve.responses import let_views_return_results
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Callable[[SessionInfo], Any])
 
 
-class WAMP(Logins, Namespaces, Outboxes):
+class WAMP(Logins, Registers, Outboxes):
     """WAMP for Flask applications: procedures, subscriptions, and ``g.wampy`` in every context.
 
     Declarations made with its decorators serve every application that it is initialised with;
@@ -83,15 +84,8 @@ class WAMP(Logins, Namespaces, Outboxes):
         logins.init_app(app, state.ask)
         if config.serve:
             serving.init_app(state)
+        enabling.count_for(state)
         self._apps.add(app)
-
-    def register_namespace(self, namespace: Namespace) -> None:
-        """Make the declarations of a namespace that was made without this extension.
-
-        :raises DeclarationError: one of them is taken.
-        :raises SetupError: the declarations are served already.
-        """
-        namespace.declare_in(self._registry)
 
     def on_join(self, function: W) -> W:
         """Declare a function to be called when a session of this process has joined.

@@ -101,15 +101,22 @@ class State:
         self.callers = Callers(self._ask_if_linked)
         self.dispatcher = Dispatcher(app, registry, self.callers)
         self.health = Health()
+        #: Wraps the link where the application's metrics are on.
+        self.measured: Callable[[Link], Link] | None = None
         self._make_link = make_link
 
     def link(self) -> Link:
+        """Return the link for the application's own calls; see :meth:`linked`."""
+        link = self.linked()
+        return link if self.measured is None else self.measured(link)
+
+    def linked(self) -> Link:
         """Return the link, which is started here where there is none yet."""
         return self.slot.get(lambda: self._make_link(self))
 
     def ask(self, uri: str, args: list[Any]) -> Any:
         """Call a procedure of the router's process, which has the answer at hand."""
-        return self.link().call(uri, args, {}, _OF_QUESTIONS)
+        return self.linked().call(uri, args, {}, _OF_QUESTIONS)
 
     def _ask_if_linked(self, uri: str, args: list[Any]) -> Any:
         return None if self.slot.link is None else self.ask(uri, args)

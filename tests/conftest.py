@@ -37,6 +37,7 @@ OWN_NODES = (
     "tests/node/test_history.py",
     "tests/node/test_lifecycle.py",
     "tests/node/test_logging_in.py",
+    "tests/node/test_metrics.py",
     "tests/node/test_production.py",
     "tests/node/test_running_node.py",
     "tests/node/test_starting.py",

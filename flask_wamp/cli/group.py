@@ -21,6 +21,7 @@ from .serve import serve
 from .sessions import sessions
 from .shell import shell
 from .talk import call, publish
+from .watch import health, metrics
 
 
 class Commands(AppGroup):
@@ -53,7 +54,7 @@ def wamp(ctx: click.Context, /, **_options: Any) -> None:
 
 
 for command in (
-    call, check, deploy, init, outbox, publish, reload, rights, routes, run, serve, sessions, shell,
-    subscribe,
+    call, check, deploy, health, init, metrics, outbox, publish, reload, rights, routes, run, serve,
+    sessions, shell, subscribe,
 ):  # fmt: skip
     wamp.add_command(command)

@@ -15,7 +15,10 @@ class Complaints:
 
     :param log: takes a line.
     :param clock: tells the seconds that have passed since some time.
+    :ivar count: is told the kind of each, where they are counted.
     """
+
+    count: Callable[[str], None] | None = None
 
     def __init__(self, log: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._log = log
@@ -28,6 +31,8 @@ class Complaints:
         :param kind: one of the few that a program has, never a stranger's word.
         :param line: no secrets; what is not printable in it is logged as an escape.
         """
+        if self.count is not None:
+            self.count(kind)
         now = self._clock()
         began, count = self._periods.get(kind, (now, 0))
         if now - began >= PERIOD:

@@ -21,8 +21,11 @@ class Denials:
     """Logs denials, each kind once in a while.
 
     :ivar warn: logs a line.
+    :ivar count: is told the role and action of each, where denials are counted.
     :param clock: returns seconds.
     """
+
+    count: Callable[[str, str], None] | None = None
 
     def __init__(self, warn: Callable[[str], Any], clock: Callable[[], float]) -> None:
         self.warn = warn
@@ -37,6 +40,8 @@ class Denials:
 
         :param remedy: returns what would allow it, given the URI as it is shown.
         """
+        if self.count is not None:
+            self.count(str(access.authrole), access.action)
         now = self._clock()
         shown = _short(access.uri, MAX_LENGTH)
         key = (access.authrole, access.action, shown, access.match, access.retain)

@@ -15,6 +15,8 @@ from .._twisted.supervise.settings import Settings
 from .._twisted.threads import ReactorQueue
 from ..application import load_application
 from ..errors import ConfigError
+from ..observe.enabling import count_for
+from ..observe.store import offer
 from ..state import State, state_of
 from .bridge import bridge_logging, leave_to_bridge
 from .stopping import LAST_RESORT, ending_of
@@ -36,6 +38,8 @@ class AppSession(Session):
 
     application: ClassVar[str] = ""
     factories: ClassVar[bool] = True
+    #: The node starts this one before its others.
+    is_first: ClassVar[bool] = False
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -55,12 +59,15 @@ class AppSession(Session):
         self._reactor.addSystemEventTrigger("before", "shutdown", self._release)
         # Before the application is imported, which may configure logging itself.
         bridge_logging()
+        if "cbdir" in self._extra:
+            offer(self._extra["cbdir"], first=self.is_first)
         self._load()
 
     def _load(self) -> None:
         """Load the application; the process ends where that cannot be done."""
         try:
             state = state_of(load_application(self._application, factories=self.factories))
+            count_for(state)
         except Exception as error:  # noqa: BLE001
             # Whatever keeps an application from loading, the node must not come up without it.
             self.fail(f"cannot load the Flask application {self._application!r}", error)

@@ -55,6 +55,7 @@ class WebSession(AppSession):
     awaited: ClassVar[tuple[str, ...]] = ()
     # What a factory made would be another application than the one that Crossbar hosts.
     factories = False
+    is_first = True
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -149,6 +150,9 @@ class WebSession(AppSession):
             self._reactor.addSystemEventTrigger("after", "shutdown", host.close)
             rights = DeclaredRights(state.registry, state.config.uri_prefix)
             denials = Denials(self._warn, self._reactor.seconds)
+            meter = state.dispatcher.meter
+            if meter is not None:
+                denials.count, guard.complaints.count = meter.denied, meter.complained
             self._authorization = Authorization(rights, host.ask, denials)
 
     def _warn(self, text: str) -> None:

@@ -62,6 +62,20 @@ class Namespaces(Declarations):
         return name
 
 
+class Registers(Namespaces):
+    """Declares in a registry of its own, namespaces that others have made as well."""
+
+    _registry: Registry
+
+    def register_namespace(self, namespace: "Namespace") -> None:
+        """Make the declarations of a namespace that was made without this extension.
+
+        :raises DeclarationError: one of them is taken.
+        :raises SetupError: the declarations are served already.
+        """
+        namespace.declare_in(self._registry)
+
+
 class Namespace(Namespaces):
     """Procedures, handlers and errors below one URI, as a blueprint has views below one path.
 

@@ -22,6 +22,7 @@ from ..errors import (
 from ..login.callers import Peer
 from ..login.read_only import make_read_only
 from ..login.visits import log_in, request_of
+from ..metering import Meter
 from ..payload import encode, encode_arguments, weight
 from ..results import CallResult
 from ..signals import call_finished, call_started
@@ -64,7 +65,10 @@ class Dispatcher:
     It knows Flask and nothing of the wire; every method may run on any thread.
 
     :param callers: knows whose login a call comes with.
+    :ivar meter: counts the calls and events of those who ask this to answer them; None for nobody.
     """
+
+    meter: Meter | None = None
 
     def __init__(self, app: Flask, registry: Registry, callers: Knows | None = None) -> None:
         self._app = app

@@ -59,3 +59,9 @@ def test_two_hundred_votes_over_http_and_wamp_at_once(crossbar_node: CrossbarNod
     # Of the calls 25 went to each choice, and all of the requests to the first.
     text = "Spring leads with 63 % of 200 votes."
     assert said["summary"] == {"poll": poll["id"], "text": text, "votes_seen": 200}
+
+
+@pytest.mark.node
+def test_node_that_has_started_is_ready(crossbar_node: CrossbarNode) -> None:
+    with urllib.request.urlopen(f"{crossbar_node.url}readyz", timeout=LIMIT) as response:
+        assert json.load(response) == {"ready": True, "missing": [], "detail": {}}

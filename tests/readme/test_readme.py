@@ -232,6 +232,8 @@ def test_every_configuration_key_is_documented() -> None:
         "WAMP_REALM": defaults.realm,
         "WAMP_TIMEOUT": f"{defaults.timeout:g}",
         "WAMP_PING": f"{defaults.ping:g}",
+        "WAMP_METRICS": str(defaults.metrics),
+        "WAMP_METRICS_TOKEN": "none",
         "WAMP_THREADS": str(defaults.threads),
         "WAMP_URI_PREFIX": defaults.uri_prefix or "none",
         "WAMP_TLS_CA": "none",

@@ -4,7 +4,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.exception import Error as AutobahnError
 from autobahn.wamp.types import RegisterOptions, SubscribeOptions
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
@@ -19,15 +18,12 @@ from .calls import Calls
 from .draining import drain
 from .events import Events, HandlerQueue, Retained
 from .gates import Limits
+from .load import watch_load
+from .refusals import CONFLICTS, kind_of
 
 Declared = Procedure | Subscription
 
 
-#: What the router says of a procedure that somebody else has registered.
-CONFLICTS = (
-    ApplicationError.PROCEDURE_ALREADY_EXISTS,
-    ApplicationError.PROCEDURE_EXISTS_INVOCATION_POLICY_CONFLICT,
-)
 #: Seconds until it is asked for again, twice as long each time; and in which it is, all in all, by
 #: processes that somebody watches: the session of a process that has died may take that long to go.
 FIRST_DELAY = 0.2
@@ -61,11 +57,6 @@ def _begin(server: "ViewServer", state: State) -> "ViewServer":
     """Let this process send durable events, whose handlers are there by now."""
     state.outbox.begin()
     return server
-
-
-def kind_of(error: object) -> str:
-    """Return the URI of an error of the router's, or the name of another error."""
-    return str(getattr(error, "error", "")) or type(error).__name__
 
 
 def _served_elsewhere(*_args: Any, **_kwargs: Any) -> None:
@@ -120,6 +111,7 @@ class ViewServer:
         self._prefix = state.config.uri_prefix
         self._bound: dict[Declared, Any] = {}
         self._twins: dict[Subscription, Any] = {}
+        watch_load(self, pool)
 
     @inlineCallbacks
     def add_all(self, declared: Sequence["Declared"], patience: float = 0.0) -> Any:

@@ -1,5 +1,7 @@
 """Invocations: through the gates to a thread of the pool, and their outcomes to the session."""
 
+from time import monotonic
+
 from autobahn.wamp import message
 
 from ...context import Invocation
@@ -103,12 +105,14 @@ class Calls:
             return
         self._withdraw(job)
         job.cancel()
+        self._count(job, CANCELED)
         self.session.refuse(request, ApplicationError(CANCELED, "the call was canceled"))
 
     def lost(self) -> None:
         """Forget the calls that run: the router has told their callers."""
         for job in self._running.values():
             job.cancel()
+            self._count(job, CANCELED)
         self._running.clear()
 
     def give_up(self) -> int:
@@ -121,6 +125,7 @@ class Calls:
             # First for all: those that wait do not begin when others make room for them.
             job.cancel()
         for job in left.values():
+            self._count(job, UNAVAILABLE)
             may_have_run = job.began is not None or job.taken is not None
             ran = "may run to its end, or may not" if may_have_run else "has not run"
             text = f"the process that serves {job.invocation.uri} stops: the call {ran}"
@@ -155,7 +160,8 @@ class Calls:
 
     def gone(self, job: CallJob) -> None:
         """The router has no session any more that the results of a job could go to."""
-        self._running.pop(job.request, None)
+        if self._running.pop(job.request, None) is not None:
+            self._count(job, CANCELED)
         job.cancel()
 
     def send_part(self, job: CallJob, value: object) -> None:
@@ -177,10 +183,25 @@ class Calls:
         if job.canceled:
             return
         del self._running[job.request]
+        self._count(job, None if job.error is None else job.error.uri)
         if job.error is not None:
             self.session.refuse(job.request, job.error)
         else:
             self.session.answer(job.request, job.value)
+
+    def running(self) -> int:
+        """Return how many calls have no answer yet."""
+        return len(self._running)
+
+    def waiting(self) -> int:
+        """Return how many of them wait for a place."""
+        return self._outside.waiting() + self._colleagues.waiting() + self._limits.waiting()
+
+    def _count(self, job: CallJob, error: str | None) -> None:
+        """Let an answer be counted, where that is on."""
+        meter = self.dispatcher.meter
+        if meter is not None:
+            meter.called(job.declared, monotonic() - job.arrived, error)
 
     def _leave_gate(self, gate: Gate) -> None:
         following = gate.leave()
@@ -207,6 +228,9 @@ class Calls:
     def _refuse_busy(self, job: CallJob, reason: str) -> None:
         text = f"busy: {reason}"
         self._running.pop(job.request, None)
+        self._count(job, UNAVAILABLE)
+        if self.dispatcher.meter is not None:
+            self.dispatcher.meter.refused(job.declared)
         self.session.refuse(
             job.request, ApplicationError(UNAVAILABLE, text, status=503, description=text)
         )

@@ -219,6 +219,10 @@ class Events:
         """Return how many events of this process are being handled, or wait."""
         return sum(queue.unfinished() for queue in self._queues.values())
 
+    def counts(self) -> list[EventCounts]:
+        """Return how the events of each handler fare."""
+        return [queue.counts() for queue in self._queues.values()]
+
     def handle(self, event: message.Event) -> None:
         """Queue an event for each handler of its subscription."""
         if event.payload is not None:

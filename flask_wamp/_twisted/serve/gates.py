@@ -32,6 +32,10 @@ class Gate:
         """Whether one more call would be refused."""
         return self._open >= self._width and len(self._waiting) >= self.queue
 
+    def waiting(self) -> int:
+        """Return how many wait for a place."""
+        return len(self._waiting)
+
     def admit(self, job: Any) -> bool:
         """Take a place for *job*, or let it wait where there is none, and tell if it may start."""
         if self._open < self._width:
@@ -83,6 +87,10 @@ class Limits:
         if limit is None:
             limit = self._gates[procedure] = Gate(options.concurrency, options.queue)
         return limit
+
+    def waiting(self) -> int:
+        """Return how many calls wait, of all procedures."""
+        return sum(gate.waiting() for gate in self._gates.values())
 
     def forget(self, procedure: Procedure) -> None:
         """Drop the limit of a procedure that was removed."""

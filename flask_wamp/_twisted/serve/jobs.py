@@ -60,8 +60,8 @@ class CallJob:
     """One invocation on its way through the pool."""
 
     __slots__ = (
-        "args", "began", "error", "gate", "invocation", "kwargs", "limit", "owner", "procedure", "request",
-        "streams_of", "taken", "token", "value",
+        "args", "arrived", "began", "declared", "error", "gate", "invocation", "kwargs", "limit",
+        "owner", "procedure", "request", "streams_of", "taken", "token", "value",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,9 @@ class CallJob:
         carried = unpack(msg.transaction_hash)
         self.owner = owner
         self.request: int = msg.request
+        #: When it came, in seconds of the monotonic clock; and its procedure's URI, or pattern.
+        self.arrived = time.monotonic()
+        self.declared = uri
         self.procedure = procedure
         self.invocation = Invocation(
             called,
@@ -188,15 +191,23 @@ class EventJob:
                 reason=reason,
             )
             return
+        begun = time.monotonic()
+        error: BaseException | None = None
         try:
-            self._queue.dispatcher.handle(subscription, self._event, self._args, self._kwargs)
+            error = self._queue.dispatcher.handle(
+                subscription, self._event, self._args, self._kwargs
+            )
         except BaseException as exit_:  # noqa: BLE001
+            error = exit_
             # sys.exit() in a handler must not take a thread, and the later events, with it.
             self._log.error(
                 "flask-wamp: {handler} ended with {exit}",
                 handler=describe(subscription.function),
                 exit=type(exit_).__name__,
             )
+        meter = self._queue.dispatcher.meter
+        if meter is not None:
+            meter.handled(subscription.topic, time.monotonic() - begun, failed=error is not None)
 
     def finish(self) -> None:
         """Let the next event be handled; on the reactor's thread."""

@@ -12,6 +12,17 @@ log = logging.getLogger("flask_wamp")
 
 Declared = Procedure | Subscription
 
+#: What the router says of a procedure that somebody else has registered.
+CONFLICTS = (
+    ApplicationError.PROCEDURE_ALREADY_EXISTS,
+    ApplicationError.PROCEDURE_EXISTS_INVOCATION_POLICY_CONFLICT,
+)
+
+
+def kind_of(error: object) -> str:
+    """Return the URI of an error of the router's, or the name of another error."""
+    return str(getattr(error, "error", "")) or type(error).__name__
+
 
 class _News(NamedTuple):
     level: int

@@ -26,8 +26,9 @@ from ...declare.declared import Procedure, ProcedureOptions, Subscription
 from ...state import State
 from ..session import Session
 from ..threads import ElasticPool
-from .binding import CONFLICTS, Declared, kind_of
+from .binding import Declared
 from .gates import Limits
+from .refusals import CONFLICTS, kind_of
 from .succession import Succession
 from .waiting import RETRY, WaitingServer
 

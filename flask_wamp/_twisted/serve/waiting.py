@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from ...state import State
 from ..session import Session
 from ..threads import ElasticPool
-from .binding import Declared, ViewServer, kind_of
+from .binding import Declared, ViewServer
 from .gates import Limits
-from .refusals import Refusals
+from .refusals import Refusals, kind_of
 
 #: Seconds after which a process asks again for what another one has, give or take a third.
 RETRY = 1.5
