@@ -234,7 +234,7 @@ def test_init_for_a_guest() -> None:
     assert guest["type"] == "guest"
     assert guest["arguments"] == [
         "-m", "flask", "--app", "app:app", "wamp", "serve", "--url", "unix:router.sock",
-        "--realm", "shop",
+        "--processes", "1", "--realm", "shop",
     ]  # fmt: skip
     assert guest["options"]["env"]["vars"] == {"PYTHONPATH": ".."}
 
