@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from ...context import Event
 from ...declare.declared import Subscription, describe
+from ...tracing.carrier import Carried
 
 #: Seconds between two lines of the log that say the same of a handler.
 PAUSE = 60.0
@@ -33,7 +34,8 @@ def unpacked(data: bytes) -> Waiting:
     """Return the event that :func:`packed` has made *data* of."""
     values, args, kwargs = cbor2.loads(data)
     known = dict(zip(_FIELDS, values, strict=True))
-    return Event(**{**known, "parts": tuple(known["parts"])}), args, kwargs
+    tuples = {"parts": tuple(known["parts"]), "carried": Carried(*known["carried"])}
+    return Event(**{**known, **tuples}), args, kwargs
 
 
 @dataclass(frozen=True, slots=True)

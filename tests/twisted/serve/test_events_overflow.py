@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flask_wamp import WAMP, event
+from flask_wamp import WAMP, correlation_id, event
 from flask_wamp._twisted.serve import backlog, overflow
 from flask_wamp._twisted.serve.events import event_counts
 from flask_wamp._twisted.serve.overflow import EventCounts
@@ -145,7 +145,8 @@ def test_overflow_events_come_back_from_the_disk_as_they_were(
     @wamp.subscribe("com.example..topic", match="wildcard", queue=1)
     def handle(*args: Any, **kwargs: Any) -> None:
         blocked()
-        seen.append((args, kwargs, event.uri, event.parts, event.publication, event.retained))
+        about = (event.uri, event.parts, event.publication, event.retained, event.id)
+        seen.append((args, kwargs, *about, correlation_id()))
 
     router = serve(threads=1)
     payload: tuple[tuple[Any, ...], dict[str, Any]] = (
@@ -153,10 +154,17 @@ def test_overflow_events_come_back_from_the_disk_as_they_were(
         {"fun": 1, "options": {"y": b""}},
     )
     for _ in range(4):
-        router.publish("com.example..topic", *payload[0], topic="com.example.a.topic", **payload[1])
+        router.publish(
+            "com.example..topic",
+            *payload[0],
+            topic="com.example.a.topic",
+            carried="fw1;e=an-event;c=a-request",
+            **payload[1],
+        )
     blocked.go_on.set()
     turns.run_until(lambda: len(seen) == 4)
-    assert seen == [(*payload, "com.example.a.topic", ("a",), 5, False)] * 4
+    about = ("com.example.a.topic", ("a",), 5, False, "an-event", "a-request")
+    assert seen == [(*payload, *about)] * 4
 
 
 def test_overflow_block_leaves_the_events_to_the_router(

@@ -70,7 +70,8 @@ def test_spans_import_nothing() -> None:
 import sys
 from flask import Flask, g
 from flask_wamp import WAMP
-wamp = WAMP(Flask("shop"))
+app = Flask("shop")
+wamp = WAMP(app)
 wamp.callee("com.shop.add")(lambda: 7)
 with wamp.test_client() as client:
     assert client.call("com.shop.add") == 7
