@@ -153,7 +153,7 @@ def test_ledger_counts_what_is_in_flight_once_for_each_call(book: Book) -> None:
         message.Error(message.Call.MESSAGE_TYPE, 7, "wamp.error.canceled"),
         message.Error(message.Publish.MESSAGE_TYPE, 7, "wamp.error.canceled"),
     ],
-    ids=repr,
+    ids=["result", "published", "error of a call", "error of a publish"],
 )
 def test_ledger_answer_to_nobody_on_the_wire(book: Book, answer: message.Message) -> None:
     session = _Session()
