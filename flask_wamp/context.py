@@ -105,7 +105,7 @@ class Event:
 
     @property
     def id(self) -> str | None:
-        """What a durable event is known by, however often it comes: 32 hexadecimal digits.
+        """What a durable event is known by, however often it comes: of ours 32 hexadecimal digits.
 
         None for others, and for a retained one. It is what the publisher says.
         """

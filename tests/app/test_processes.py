@@ -61,6 +61,7 @@ def test_new_database_opened_by_several_processes_at_once(database: Path) -> Non
         assert polls.results(connection, 1)["total"] == 6
 
 
+@pytest.mark.slow
 def test_process_without_a_router_counts_and_warns(database: Path) -> None:
     with program("without_router", database, free_port()) as process:
         out, log = process.communicate(timeout=LIMIT)

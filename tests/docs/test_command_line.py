@@ -18,7 +18,7 @@ from tests.node.support import Peer, connected
 
 from .conftest import TEXTS
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 Typed = Callable[[str], str]
 

@@ -34,7 +34,7 @@ from tests.node.support import (
 
 from .conftest import BLOCKS, PAGES, ROOT, SESSIONS, TEXTS, Browsing
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 
 def test_every_block_is_run_by_a_test_here() -> None:

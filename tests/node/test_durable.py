@@ -122,7 +122,7 @@ def test_what_is_no_id_is_none(
 
     wamp.start(app)
     id_ = "f" * 32
-    for text in (id_, f"fw1;e={id_.upper()}", f"fw1;e={id_}f", f"fw1;c=x;e={id_};t=y"):
+    for text in (id_, "fw1;e=a b", f"fw1;e={'f' * 65}", f"fw1;c=x;e={id_};t=y"):
         options = PublishOptions(acknowledge=True, transaction_hash=text)
         on_reactor(partial(trusted.session.publish, TOPIC, "x", options=options))
     assert [handled.get().args[0] for _ in range(4)] == [None, None, None, id_]

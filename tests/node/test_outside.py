@@ -139,7 +139,7 @@ def test_no_router_at_the_socket_says_which(make_app: MakeApp, tmp_path: Path) -
 
 
 def test_wrong_realm_says_so(make_app: MakeApp) -> None:
-    app, _ = make_app(WAMP_REALM="nowhere")
+    app, _ = make_app(WAMP_REALM="nowhere", WAMP_TIMEOUT=1)
     with app.app_context(), pytest.raises(NotConnected, match="nowhere"):
         g.wampy.call("com.test.add", 1, 2)
 

@@ -142,6 +142,7 @@ class Hasty:
                     continue
 
 
+@pytest.mark.slow
 def test_start_says_what_to_wait_for_and_is_silent_about_the_hasty(tmp_path: Path) -> None:
     """A page and a vote that come before the services are there are no warning in the log."""
     directory = Path(tempfile.mkdtemp(prefix="start-"))

@@ -12,7 +12,7 @@ from .programs import Program, python
 from .support import APPS, LIMIT, connected, wait_until
 from .test_supervised import serve
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 
 def test_stop_finishes_what_runs_and_leaves_no_process(peers_node: CrossbarNode) -> None:

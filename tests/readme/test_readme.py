@@ -180,6 +180,7 @@ def test_the_page_calls_and_is_told(node: None, browser: Browser) -> None:
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_the_readers_test_passes(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
@@ -191,6 +192,7 @@ def test_the_readers_test_passes(project: Path) -> None:
 
 
 @pytest.mark.node
+@pytest.mark.slow
 def test_make_run_names_the_page(clone: Path) -> None:
     port = str(free_port())
     process = run("make run", clone, PORT=port, **environments())
@@ -246,6 +248,7 @@ def test_every_configuration_key_is_documented() -> None:
         "WAMP_AUTHMETHOD": "none",
         "WAMP_SERIALIZER": ",".join(defaults.serializers),
         "WAMP_SERVE": str(defaults.serve),
+        "WAMP_TRUST_REQUEST_ID": str(defaults.trust_request_id),
         "WAMP_OUTBOX_POLL": f"{defaults.outbox_poll:g}",
         "WAMP_OUTBOX_AWAITS": ",".join(defaults.outbox_awaits) or "none",
     }

@@ -58,7 +58,8 @@ async function obey(wampy, order) {
   if (order.do === "subscribe") {
     const tellEvent = (event) => {
       const topic = event.details.topic || order.topic;
-      const id = event.details.transaction_hash; // of a durable event; others have none
+      const carried = event.details.transaction_hash;
+      const id = /;e=/.test(carried) ? carried : undefined; // of a durable event; others have none
       tell({ event: topic, args: event.argsList || [], kwargs: event.argsDict || {}, id });
     };
     await wampy.subscribe(order.topic, tellEvent, order.options);
