@@ -49,6 +49,7 @@ def test_child_serves_and_tells_how_it_does(peers_node: CrossbarNode, trusted: P
             "running": 0,
             "calls": 1,
             "joined": True,
+            "session": ready["session"],
             "procedures": 6,
             "subscribes": True,
         }
@@ -386,3 +387,28 @@ def test_child_whose_connection_is_cut_serves_again(relay: Relay) -> None:
             )
             assert again.call("com.replaced.pid") == process.pid
     assert process.reports[-1]["is"] == "ready"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [False, True])
+def test_child_takes_over_from_its_own_session_that_the_router_takes_for_alive(
+    relay: Relay, trusted: Peer, shared: bool
+) -> None:
+    with Child(relay.url, shared=shared) as process:
+        process.ready()
+        former = process.beats[-1]["session"]
+        for _ in range(3):
+            relay.lose()
+            process.line("was lost")
+            beat = wait_until(
+                lambda: (
+                    (now := process.beats[-1])["subscribes"]
+                    and now["session"] not in (None, former)
+                    and now
+                ),
+                "it handles the events again",
+            )
+            assert former in trusted.call("wamp.session.list"), "the router has noticed"
+            assert beat["procedures"] == 6
+            former = beat["session"]
+        assert not any("another process" in line for _stream, line in process.output)

@@ -10,7 +10,8 @@ from ..connection.background import BackgroundLink
 from ..reactor_thread import running_reactor
 from ..serve.binding import PATIENCE
 from ..serve.leaving import finish
-from ..serve.sharing import SharedServer, Standing
+from ..serve.sharing import SharedServer
+from ..serve.standing import Standing
 from ..supervise.settings import BEAT, ChildSettings
 from ..threads import ElasticPool
 from .loading import service_name
