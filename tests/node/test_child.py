@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,9 +57,11 @@ def test_child_serves_and_tells_how_it_does(peers_node: CrossbarNode, trusted: P
         trusted.call("com.replaced.say", "hello")
         assert process.line("hello, printed") == (1, "hello, printed")
         assert process.line("hello, complained") == (2, "hello, complained")
-        assert process.line("logged") == (2, "<4>replaced: hello, logged")
+        stream, line = process.line("logged")
+        assert stream == 2
+        assert re.fullmatch(r"<4>\[[0-9a-f]{16}\] replaced: hello, logged", line)
         # Each line of a traceback has its priority.
-        assert process.line("LookupError: hello") == (2, "<3>LookupError: hello")
+        assert process.line("LookupError: hello") == (2, "<3>    LookupError: hello")
         process.tell("drain")
         assert process.report("drained") == {"is": "drained", "unfinished": 0}
         assert process.end() == 0
