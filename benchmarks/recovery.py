@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,7 +39,12 @@ FAULTS = ("SIGKILL", "exit", "segfault", "SIGSTOP")
 app = Flask(__name__)
 wamp = WAMP(app)
 wamp.callee("com.recovery.pid")(os.getpid)
-wamp.callee("com.recovery.hold")(time.sleep)
+
+
+@wamp.callee("com.recovery.hold")
+def hold(seconds: float) -> None:
+    """Take a while."""
+    time.sleep(seconds)
 
 
 @wamp.callee("com.recovery.exit")
@@ -105,10 +110,9 @@ def measure(client: Any, fault: str, *, is_alone: bool) -> tuple[float, float]:
         os.kill(pid, SIGNALS[fault])
     else:
         client.start_call(f"com.recovery.{fault}")
-    try:
+    with suppress(WAMPError):
         held.result(LIMIT)
-    except WAMPError:
-        error = time.monotonic() - began
+    error = time.monotonic() - began
     while True:
         try:
             if client.call("com.recovery.pid") != pid:
@@ -132,7 +136,7 @@ def main() -> None:
                         found.append(measure(client, fault, is_alone=name == "spawn"))
                     time.sleep(STEADY)
                 errors, answers = zip(*found, strict=True)
-                print(  # noqa: T201
+                print(
                     f"{name:8} {fault:9} error after {median(errors):.3f} s, at most {max(errors):.3f}; "
                     f"serving again after {median(answers):.3f} s, at most {max(answers):.3f}",
                     flush=True,

@@ -402,16 +402,20 @@ def test_child_takes_over_from_its_own_session_that_the_router_takes_for_alive(
         former = process.beats[-1]["session"]
         for _ in range(3):
             relay.lose()
-            process.line("was lost")
-            beat = wait_until(
-                lambda: (
-                    (now := process.beats[-1])["subscribes"]
-                    and now["session"] not in (None, former)
-                    and now
-                ),
-                "it handles the events again",
-            )
+            beat = serving_again(process, former)
             assert former in trusted.call("wamp.session.list"), "the router has noticed"
             assert beat["procedures"] == 6
             former = beat["session"]
         assert not any("another process" in line for _stream, line in process.output)
+
+
+def serving_again(process: Child, former: int) -> dict[str, Any]:
+    """Wait until a process handles the events in another session, and return what it tells."""
+
+    def find() -> dict[str, Any] | None:
+        beat = process.beats[-1]
+        return beat if beat["subscribes"] and beat["session"] not in (None, former) else None
+
+    found = wait_until(find, "it handles the events again")
+    assert found is not None
+    return found
