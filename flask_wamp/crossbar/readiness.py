@@ -1,4 +1,5 @@
-"""When the node is ready: once a process serves all procedures of the application.
+"""When the node is ready: once all procedures of the application are served, by every process that is
+to serve them.
 
 Crossbar.io's own "ready" comes when the workers have started, whether or not anything was
 registered.
@@ -12,12 +13,16 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.python.failure import Failure
 
 from ..health import Health
+from .colleagues import Colleagues
 from .listening import pages
 
 #: Seconds after which procedures that nobody has registered are named in the log.
 PATIENCE = 30.0
 #: Seconds until the listeners are looked for again, which may start after the procedures.
 LISTENER_DELAY = 0.1
+#: Seconds until the processes are looked at again, once somebody serves each procedure: of one that
+#: shares what another one has registered, the router tells nobody.
+AGAIN = 0.2
 
 
 class Watcher(Protocol):
@@ -42,7 +47,7 @@ class Watcher(Protocol):
 
 
 class Readiness:
-    """Watches the registrations, and announces the page once a process has made all of them.
+    """Watches the registrations, and announces the page once all of them are there to stay.
 
     :param own: URI and match policy of each procedure of the application.
     :param awaited: procedures of other services.
@@ -62,7 +67,12 @@ class Readiness:
         self._reactor = reactor
         self._application = application
         self._own = list(own)
-        self._missing = {*self._own, *((uri, "exact") for uri in awaited)}
+        self._wanted = [*self._own, *((uri, "exact") for uri in awaited)]
+        self._missing = set(self._wanted)
+        self._colleagues = Colleagues(session, reactor)
+        self._check: Any = None
+        #: Why it is not ready, though all procedures are there.
+        self._reason = ""
         self._health = health
         self._watch: Any = None
         self._all_there: Deferred[None] = Deferred()
@@ -88,7 +98,20 @@ class Readiness:
         self._health.looked = bool(self._missing)
         if self._missing:
             return
-        if (yield self._served_by_one()) and not self._all_there.called:
+        if self._check is None:
+            self._check = self._reactor.callLater(0, self._check_processes)
+
+    @inlineCallbacks
+    def _check_processes(self) -> Any:
+        """Look at the processes again and again, until they are there."""
+        try:
+            self._reason = yield self._lacking()
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, the node is not ready, and the log says so in a while.
+            self._reason = f"it cannot be told who serves: {error}"
+        if self._reason:
+            self._check = self._reactor.callLater(AGAIN, self._check_processes)
+        else:
             self._all_there.callback(None)
 
     def _lookup(self, uri: str, match: str) -> Any:
@@ -96,21 +119,41 @@ class Readiness:
         return self._session.call("wamp.registration.lookup", uri, {"match": match})
 
     @inlineCallbacks
-    def _served_by_one(self) -> Any:
-        """Tell whether a session has made all registrations of the application.
+    def _lacking(self) -> Any:
+        """Return why this is not all yet; nothing where it is.
 
         One that was refused a procedure, because another service has it, is about to end its
-        process; until then each of its procedures is registered, by one of the two.
+        process; until then each of its procedures is registered, by one of the two. So there is one
+        session that has all, or there is one supervisor whose processes have them together: what
+        only one process can have, several share out, and one that was refused something is not among
+        those that a supervisor calls ready.
         """
-        common: set[int] | None = None
-        for uri, match in self._own:
+        supervised = yield self._colleagues.supervised()
+        callees = {}
+        for uri, match in self._wanted:
+            callees[uri, match] = yield self._callees(uri, match)
+        serving = set().union(*callees.values())
+        for each in supervised:
+            # Of one without a process it cannot be told what that will serve.
+            if not each.is_whole and (not each.sessions or each.sessions & serving):
+                count = f"{len(each.sessions)} of {each.processes}"
+                return f"{count} processes of {each.name} serve"
+        own = [callees[procedure] for procedure in self._own]
+        if not own or set.intersection(*own):
+            return ""
+        if any(all(some & each.sessions for some in own) for each in supervised):
+            return ""
+        return "no process has registered all of its procedures"
+
+    @inlineCallbacks
+    def _callees(self, uri: str, match: str) -> Any:
+        """Return the sessions that have registered a procedure; a Deferred of a set."""
+        try:
             registration = yield self._lookup(uri, match)
-            try:
-                callees = yield self._session.call("wamp.registration.list_callees", registration)
-            except ApplicationError:
-                return False  # it has gone again
-            common = set(callees) if common is None else common & set(callees)
-        return common is None or bool(common)
+            found = yield self._session.call("wamp.registration.list_callees", registration)
+        except ApplicationError:
+            return set()  # it has gone again
+        return set(found or ())
 
     def _complain(self) -> None:
         if self._all_there.called:
@@ -120,7 +163,7 @@ class Readiness:
         self._session.log.error(
             "flask-wamp: {application} is not ready: {reason}",
             application=self._application,
-            reason=nobody if self._missing else "no process has registered all of its procedures",
+            reason=nobody if self._missing else self._reason,
         )
 
     def _end_watch(self, _announced: None) -> Any:

@@ -114,11 +114,20 @@ class Outbox:
         return self._relay if self._process == os.getpid() else None
 
     def begin(self) -> None:
-        """Send from this process, where the application has an outbox; a second time does nothing."""
-        if self.relay is None and self.is_declared:
+        """Send from this process, where the application has an outbox; again after :meth:`hold`."""
+        relay = self.relay
+        if relay is not None:
+            relay.go_on()
+        elif self.is_declared:
             self._process = os.getpid()
             self._relay = Relay(self._owner, self.database)
             self._relay.start()
+
+    def hold(self) -> None:
+        """Send nothing until :meth:`begin`: what this process handles would pass it by."""
+        relay = self.relay
+        if relay is not None:
+            relay.hold()
 
     def send_now(self) -> int:
         """Send all that is committed, on this thread, and return how many events were accepted.

@@ -19,6 +19,8 @@ SOON = 0.01
 FAILED_PAUSE = 5.0
 #: Seconds after which the same failure is logged again.
 TELL_AGAIN = 60.0
+#: Seconds after which a relay that is held looks again.
+HELD_PAUSE = 0.1
 #: Seconds that an event on its way gets when the relay is to end.
 END_TIMEOUT = 1.0
 
@@ -35,6 +37,7 @@ class Relay:
         self._find = find
         self._ended = threading.Event()
         self._woken = threading.Event()
+        self._is_held = False
         self._sender: Sender | None = None
         self._database: Database | None = None
         self._failures = 0
@@ -51,6 +54,14 @@ class Relay:
     def wake(self) -> None:
         """An event was written, and is soon committed."""
         self._woken.set()
+
+    def hold(self) -> None:
+        """Send nothing until :meth:`go_on`: this process does not handle events now."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        """Send again."""
+        self._is_held = False
 
     def end(self) -> None:
         """Send no further event, and let another process send."""
@@ -82,6 +93,10 @@ class Relay:
     def _turn(self) -> float | None:
         """Send some events; whatever fails is tried again, since nobody else would."""
         try:
+            if self._is_held:
+                if self._sender is not None:
+                    self._sender.release()  # another process may handle them
+                return HELD_PAUSE
             if self._sender is None:
                 self._sender = self._open()
             pause: float | None = self._sender.turn()
@@ -101,7 +116,7 @@ class Relay:
             self._owner,
             Store(self._database),
             lease,
-            lambda: not self._ended.is_set(),
+            lambda: not self._ended.is_set() and not self._is_held,
             self._owner.config.outbox_awaits,
         )
 

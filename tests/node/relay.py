@@ -18,6 +18,8 @@ class Relay:
 
     def __init__(self, node: CrossbarNode) -> None:
         self._servers: list[Any] = []
+        #: The node's ends of lost connections.
+        self.lost: list[Any] = []
         relay = self
 
         class Server(ProxyServer):
@@ -50,9 +52,26 @@ class Relay:
             for end in (server.transport, server.peer.transport):
                 on_reactor(end.pauseProducing)
 
+    def lose(self) -> None:
+        """End the connections for the peers; the node does not get to know."""
+        servers, self._servers = self._servers, []
+
+        def lose() -> None:
+            for server in servers:
+                self.lost.append(server.peer)
+                # Or the end of the one is the end of the other.
+                server.transport.unregisterProducer()
+                server.peer.transport.unregisterProducer()
+                server.peer = None
+                server.transport.abortConnection()
+
+        on_reactor(lose)
+
     def close(self) -> None:
         """Let nobody connect, and end the connections that there are."""
         if self._port is not None:
             on_reactor(self._port.stopListening)
             self._port = None
+        lost, self.lost = self.lost, []
+        on_reactor(lambda: [end.transport.abortConnection() for end in lost])
         self.cut()

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,15 +50,18 @@ def test_child_serves_and_tells_how_it_does(peers_node: CrossbarNode, trusted: P
             "running": 0,
             "calls": 1,
             "joined": True,
+            "session": ready["session"],
             "procedures": 6,
             "subscribes": True,
         }
         trusted.call("com.replaced.say", "hello")
         assert process.line("hello, printed") == (1, "hello, printed")
         assert process.line("hello, complained") == (2, "hello, complained")
-        assert process.line("logged") == (2, "<4>replaced: hello, logged")
+        stream, line = process.line("logged")
+        assert stream == 2
+        assert re.fullmatch(r"<4>\[[0-9a-f]{16}\] replaced: hello, logged", line)
         # Each line of a traceback has its priority.
-        assert process.line("LookupError: hello") == (2, "<3>LookupError: hello")
+        assert process.line("LookupError: hello") == (2, "<3>    LookupError: hello")
         process.tell("drain")
         assert process.report("drained") == {"is": "drained", "unfinished": 0}
         assert process.end() == 0
@@ -386,3 +390,32 @@ def test_child_whose_connection_is_cut_serves_again(relay: Relay) -> None:
             )
             assert again.call("com.replaced.pid") == process.pid
     assert process.reports[-1]["is"] == "ready"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [False, True])
+def test_child_takes_over_from_its_own_session_that_the_router_takes_for_alive(
+    relay: Relay, trusted: Peer, shared: bool
+) -> None:
+    with Child(relay.url, shared=shared) as process:
+        process.ready()
+        former = process.beats[-1]["session"]
+        for _ in range(3):
+            relay.lose()
+            beat = serving_again(process, former)
+            assert former in trusted.call("wamp.session.list"), "the router has noticed"
+            assert beat["procedures"] == 6
+            former = beat["session"]
+        assert not any("another process" in line for _stream, line in process.output)
+
+
+def serving_again(process: Child, former: int) -> dict[str, Any]:
+    """Wait until a process handles the events in another session, and return what it tells."""
+
+    def find() -> dict[str, Any] | None:
+        beat = process.beats[-1]
+        return beat if beat["subscribes"] and beat["session"] not in (None, former) else None
+
+    found = wait_until(find, "it handles the events again")
+    assert found is not None
+    return found

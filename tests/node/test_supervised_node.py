@@ -1,7 +1,9 @@
 """A node whose container supervises: HTTP goes on, nothing is left behind, and giving up is told."""
 
 import os
+import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -56,6 +58,14 @@ def test_processes_are_the_containers_and_one_handles_the_events(node: CrossbarN
         assert found["application"] == f"{APPS}.perils:app"
         assert len({psutil.Process(slot["pid"]).ppid() for slot in found["slots"]}) == 1
         assert sum(slot["subscribes"] for slot in found["slots"]) <= 1
+
+
+def test_log_has_the_correlation_id_of_what_a_process_has_logged(node: CrossbarNode) -> None:
+    with urllib.request.urlopen(f"{node.url}traced", timeout=LIMIT) as response:
+        request_id = response.headers["X-Request-ID"]
+    node.wait_for_log(f"[{request_id}] perils: traced in ", timeout=LIMIT)
+    (line,) = [line for line in node.log.splitlines() if request_id in line]
+    assert re.search(rf"views: \[[01]\] \[{request_id}\] perils: traced in \d+$", line)
 
 
 @pytest.mark.parametrize("peril", ["segfault", "stopped", "loop"])

@@ -7,6 +7,7 @@ reads commands, which end with the supervisor.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -19,12 +20,13 @@ from typing import Any
 
 from ...errors import ConfigError, WAMPError
 from ...state import State
+from ...tracing.lines import log_in_lines
 from ..supervise.settings import ChildSettings
 from .loading import load
 from .orders import take_orders
 from .reports import Reports
 from .serving import Serving
-from .surroundings import log_to_stderr, settle
+from .surroundings import settle
 
 #: The descriptor of the reports.
 REPORTS = 3
@@ -43,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         print(text, file=sys.stderr)  # noqa: T201
         return 1
     commands = settle()
-    log_to_stderr()
+    log_in_lines()
+    logging.getLogger("flask_wamp").setLevel(logging.INFO)
     code = Process(settings, reports).run(commands)
     reports.finish(END_LIMIT)
     _limit_end(code)

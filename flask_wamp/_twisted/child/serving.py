@@ -3,16 +3,15 @@
 from concurrent.futures import Future
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from ...state import State
 from ..connection.background import BackgroundLink
 from ..reactor_thread import running_reactor
 from ..serve.binding import PATIENCE
-from ..serve.draining import TimeLimit
-from ..serve.leaving import node_stops
-from ..serve.sharing import SharedServer, Standing
-from ..session import Session
+from ..serve.leaving import finish
+from ..serve.sharing import SharedServer
+from ..serve.standing import Standing
 from ..supervise.settings import BEAT, ChildSettings
 from ..threads import ElasticPool
 from .loading import service_name
@@ -53,13 +52,13 @@ class Serving:
         """
         outcome: Future[int] = Future()
 
-        def finish() -> None:
+        def begin() -> None:
             finished: Deferred[int] = maybeDeferred(self._finish, ask)
             finished.addCallbacks(
                 outcome.set_result, lambda failure: outcome.set_exception(failure.value)
             )
 
-        self.link.on_reactor(finish)
+        self.link.on_reactor(begin)
         unanswered = outcome.result()
         # A later turn of the reactor than that of the last answer.
         self.close()
@@ -92,7 +91,7 @@ class Serving:
         self._tell_beat()
 
     def _tell_beat(self) -> None:
-        server = self._server
+        server, session = self._server, self.link.session
         # Views run on when the router has gone, and their pool is the same for the next session.
         self._pool = pool = self._pool if server is None else server.pool
         oldest = None if pool is None else pool.oldest()
@@ -100,7 +99,8 @@ class Serving:
             oldest=None if oldest is None else round(oldest, 3),
             running=0 if pool is None else len(pool.under_way),
             calls=0 if pool is None else pool.submitted,
-            joined=self.link.session is not None,
+            joined=session is not None,
+            session=None if session is None else session.session_id,
             procedures=0 if server is None else server.procedures,
             subscribes=server is not None and server.subscribes,
         )
@@ -126,34 +126,9 @@ class Serving:
         if server is not None:
             server.nudge()
 
-    @inlineCallbacks
     def _finish(self, ask: bool) -> Any:
-        server, session = self._server, self.link.session
-        if server is None or session is None:
+        session = self.link.session
+        if session is None:
             return 0
-        reactor = self._reactor
-        began = reactor.seconds()
-        if ask and (yield node_stops(session, reactor)):
-            # What the router has accepted may need this process, until it lets the session go.
-            left = TimeLimit(server.pool, self._settings.grace)
-            yield left.until(_end_of(session))
-            left.stop()
-        spent = reactor.seconds() - began
-        unanswered: int = yield server.drain(max(0.0, self._settings.grace - spent))
-        return unanswered
-
-
-def _end_of(session: Session) -> "Deferred[None]":
-    """Fire when *session* has ended."""
-    ended: Deferred[None] = Deferred()
-
-    def end(*_details: Any) -> None:
-        if not ended.called:
-            ended.callback(None)
-
-    if session.is_attached():
-        for event in ("leave", "disconnect"):
-            session.on(event, end)  # type: ignore[no-untyped-call]
-    else:
-        end()
-    return ended
+        # The supervisor, which waits for the router longer, is behind it.
+        return finish(session, self._reactor, self._settings.grace, ask=ask, behind_router=0.0)

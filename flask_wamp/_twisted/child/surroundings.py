@@ -2,7 +2,6 @@
 
 import ctypes
 import faulthandler
-import logging
 import os
 import select
 import signal
@@ -12,8 +11,6 @@ from .orders import LEFT_ALONE
 
 #: prctl(2): this signal when the parent ends.
 _PR_SET_PDEATHSIG = 1
-_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_DEBUG_PRIORITY = 7
 
 
 def settle() -> int:
@@ -37,25 +34,6 @@ def settle() -> int:
         if reconfigure is not None:
             reconfigure(line_buffering=True)
     return commands
-
-
-def log_to_stderr() -> None:
-    """Log to standard error, with priorities, unless the application says otherwise."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(PriorityFormatter("%(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler])
-    logging.getLogger("flask_wamp").setLevel(logging.INFO)
-
-
-class PriorityFormatter(logging.Formatter):
-    """Puts its priority before each line of a record, as sd-daemon(3) has it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of a record."""
-        level = record.levelno
-        priority = next((p for least, p in _PRIORITIES if level >= least), _DEBUG_PRIORITY)
-        lines = super().format(record).splitlines() or [""]
-        return "\n".join(f"<{priority}>{line}" for line in lines)
 
 
 def _end_with_parent(commands: int) -> None:

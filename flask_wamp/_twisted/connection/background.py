@@ -17,7 +17,8 @@ from ..reactor_thread import running_reactor
 from ..replies import NOT_SENT, Reply
 from ..serve.binding import bind
 from ..serve.gates import Limits
-from ..serve.sharing import WORKER, Standing, share, subscriber_uri
+from ..serve.sharing import share, subscriber_uri
+from ..serve.standing import WORKER, Standing, Standings
 from ..session import Session
 from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
@@ -56,11 +57,10 @@ class BackgroundLink(SessionLink):
         self._limits = Limits()
         self._serving = serving
         self._patience = patience
-        self._standing = WORKER
+        self._standings = Standings()
         self._election: str | None = None
         self._registered_once = False
-        #: What the log has said of a router that refuses to register.
-        self._refusal = ""
+        self._refusal = ""  # what the log has said of a router that refuses to register
         self._starters = Starters()
         self._connector = Connector(
             self._reactor,
@@ -109,7 +109,7 @@ class BackgroundLink(SessionLink):
             :class:`RegistrationFailed` where *standing* says so.
         """
         shared: Future[None] = Future()
-        self._standing = standing
+        self._standings.standing = standing
         self._queue.put(lambda: self._begin_sharing(shared, service))
         return shared
 
@@ -162,8 +162,8 @@ class BackgroundLink(SessionLink):
         """Return what is raised where *timeout* seconds were not enough."""
         if sent or self._session is not None:
             return super().late(text, timeout, sent=sent)
-        text = f"{self._not_connected_within(timeout)}; {NOT_SENT}"
-        return NotConnected(text, may_have_run=False)
+        text = self._not_connected_within(timeout)
+        return NotConnected(f"{text}; {NOT_SENT}", may_have_run=False)
 
     def _begin(self, send: Callable[[Session, Reply], None], reply: Reply) -> None:
         if self._session is None and not self._ends:
@@ -201,6 +201,7 @@ class BackgroundLink(SessionLink):
     def _on_lost(self, lost: Sequence[Lost]) -> None:
         if self._closed is None:
             self._outage.goes_on(lost)
+        self._state.outbox.hold()  # until the next session handles events
         self._notices.left(lost[-1].reason)
         self.detach(f"not connected to {'; '.join(map(str, lost))}")
         self._lobby.failed(self._absent, is_refused=self._connector.is_refused)
@@ -242,9 +243,8 @@ class BackgroundLink(SessionLink):
         def refused(failure: Any) -> None:
             error = failure.value
             if not isinstance(error, RegistrationFailed) or not session.is_attached():
-                error = NotConnected(
-                    f"the session ended while registering: {error}", may_have_run=False
-                )
+                text = f"the session ended while registering: {error}"
+                error = NotConnected(text, may_have_run=False)
             if self._registered_once:
                 # Refused after a loss: another process may have the procedures for a moment.
                 # The session is dropped, and the next one tries again, every few seconds.
@@ -289,9 +289,9 @@ class BackgroundLink(SessionLink):
                 self._starters.fail(failure.value)
                 self._connector.drop(str(failure.value))
 
-        share(
-            session, self._state, self._running_pool(), self._limits, election, self._standing
-        ).addCallbacks(answered, refused)
+        how = election, self._standings.of(session)
+        sharing = share(session, self._state, self._running_pool(), self._limits, *how)
+        sharing.addCallbacks(answered, refused)
 
 
 def _release(link: "weakref.ref[BackgroundLink]") -> None:

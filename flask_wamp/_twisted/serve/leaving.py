@@ -48,22 +48,35 @@ def node_stops(session: Session, reactor: Any) -> Any:
 
 
 @inlineCallbacks
-def finish(session: Session, reactor: Any, grace: float) -> Any:
+def finish(
+    session: Session,
+    reactor: Any,
+    grace: float,
+    *,
+    ask: bool = True,
+    behind_router: float = AFTER_THE_ROUTER,
+) -> Any:
     """Finish what runs, before a process that serves ends; a Deferred.
 
     With the node it serves on until that has gone. Alone it unregisters, finishes what it runs, and
     leaves.
 
     :param grace: seconds that calls get which run.
+    :param ask: whether it may be the node that stops.
+    :param behind_router: seconds more for the router to go first.
+    :returns: fires with the number of calls that were answered with an error.
     """
     if not session.is_attached():
-        return
-    if (yield node_stops(session, reactor)):
-        yield until_left(session, reactor, grace + AFTER_THE_ROUTER)
-        return
+        return 0
+    began = reactor.seconds()
+    if ask and (yield node_stops(session, reactor)):
+        yield until_left(session, reactor, grace + behind_router)
     server: Any = session.server
-    if server is not None:
-        yield server.drain(grace)
+    if server is None:
+        return 0
+    # Also where the session has ended: what handles an event goes on as long as it may.
+    unanswered: int = yield server.drain(max(0.0, grace - (reactor.seconds() - began)))
+    return unanswered
 
 
 def until_left(session: Session, reactor: Any, seconds: float) -> "Deferred[None]":
@@ -78,6 +91,7 @@ def until_left(session: Session, reactor: Any, seconds: float) -> "Deferred[None
         end()
         return over
     observed: Any = session
-    observed.on("leave", end)
+    for event in ("leave", "disconnect"):
+        observed.on(event, end)
     late = reactor.callLater(seconds, end)
     return over.addCallback(lambda _none: late.cancel() if late.active() else None)

@@ -1,12 +1,15 @@
 """What a router refuses to one of several processes, told once, with the remedy."""
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.exception import Error as AutobahnError
+from twisted.internet.defer import inlineCallbacks
 
 from ...declare.declared import Procedure, Subscription
 from ...errors import AUTHORIZATION_FAILED, NOT_AUTHORIZED
+from ..session import Session
 
 log = logging.getLogger("flask_wamp")
 
@@ -22,6 +25,19 @@ CONFLICTS = (
 def kind_of(error: object) -> str:
     """Return the URI of an error of the router's, or the name of another error."""
     return str(getattr(error, "error", "")) or type(error).__name__
+
+
+@inlineCallbacks
+def callees_of(session: Session, uri: str, match: str) -> Any:
+    """Return the sessions that have registered a procedure; a Deferred of a list, empty also where
+    this role may not ask.
+    """
+    try:
+        number = yield session.call("wamp.registration.lookup", uri, {"match": match})
+        callees = yield session.call("wamp.registration.list_callees", number)
+    except AutobahnError:
+        return []
+    return list(callees or ())
 
 
 class _News(NamedTuple):

@@ -14,7 +14,6 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from autobahn.wamp import message
@@ -28,7 +27,8 @@ from ..session import Session
 from ..threads import ElasticPool
 from .binding import Declared
 from .gates import Limits
-from .refusals import CONFLICTS, kind_of
+from .refusals import CONFLICTS, callees_of, kind_of
+from .standing import WORKER, Standing
 from .succession import Succession
 from .waiting import RETRY, WaitingServer
 
@@ -36,26 +36,6 @@ log = logging.getLogger("flask_wamp")
 
 #: Below this, each application has the procedure that elects who subscribes.
 SUBSCRIBER = "flask_wamp.subscriber."
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a process stands to the others that serve the same application.
-
-    :ivar shared: they serve at the same time, so what names no policy is registered to be shared.
-    :ivar replaces: it takes the place of another process, which has alone what it cannot have yet,
-        until :meth:`SharedServer.take`.
-    :ivar patience: seconds to ask again for what is registered elsewhere and is not to be; then, as
-        where anything else is refused, it does not serve. None: it serves what it gets.
-    """
-
-    shared: bool = True
-    replaces: bool = False
-    patience: float | None = None
-
-
-#: That of a WSGI server's worker.
-WORKER = Standing()
 
 
 def share(
@@ -234,13 +214,20 @@ class SharedServer(WaitingServer):
         Crossbar.io 26.10 never answers who takes one from several, and breaks the registration:
         ``router/dealer.py``, ``processRegister``, changes the list that it goes through.
         """
-        uri, match = procedure.key(self._prefix)
+        return len((yield callees_of(self.session, *procedure.key(self._prefix)))) == 1
+
+    @inlineCallbacks
+    def _request(self, declared: Declared, *, force: bool = False) -> Any:
+        """Ask for something, and take it from a session of this process that has gone."""
         try:
-            number = yield self.session.call("wamp.registration.lookup", uri, {"match": match})
-            callees = yield self.session.call("wamp.registration.list_callees", number)
-        except AutobahnError:
-            return False
-        return len(callees) == 1
+            yield super()._request(declared, force=force)
+        except AutobahnError as error:
+            if force or kind_of(error) not in CONFLICTS or not isinstance(declared, Procedure):
+                raise
+            callees = yield callees_of(self.session, *declared.key(self._prefix))
+            if len(callees) != 1 or not self._standing.former.issuperset(callees):
+                raise
+            yield super()._request(declared, force=True)
 
     @inlineCallbacks
     def _claim_or_fail(self, declared: Declared) -> Any:

@@ -1,6 +1,7 @@
 """A fork server as its supervisor has it: orders go there, and processes come of them."""
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from zope.interface import implementer
 from .descriptors import Pipes, Reader, close_all, watch_end
 from .ends import words_of
 from .fork_server import LONGEST_MESSAGE, READY
-from .lines import Lines, level_of
+from .lines import Lines, log_line
 from .processes import ChildProcess, spawn
 from .settings import ChildSettings
 from .watched import Log
@@ -66,7 +67,8 @@ class Server:
         ours.setblocking(False)
         os.set_blocking(reading, False)
         self._socket = ours
-        self._output = Reader(reactor, reading, Lines(lambda line: log(*level_of(line, "warn"))))
+        self._log = log
+        self._output = Reader(reactor, reading, Lines(self._said))
         self._deadline = reactor.callLater(IMPORT_TIME, self._end, "takes too long to start")
         reactor.addReader(self)
         watch_end(reactor, self._pid, self._has_ended)
@@ -117,6 +119,9 @@ class Server:
     def connectionLost(self, reason: Any) -> None:
         """The reactor has found the socket of no use."""
         self._end("cannot be asked")
+
+    def _said(self, line: str) -> None:
+        log_line(self._log, line, logging.WARNING)
 
     def _send(self) -> None:
         while self._is_ready and self._new and not self._is_over:

@@ -1,13 +1,20 @@
 """The output of a process, line by line, with a length that no process decides."""
 
-import re
+import logging
 from collections.abc import Callable
+
+from ...tracing.lines import level_of
 
 #: Bytes of a line; the rest of a longer one is dropped.
 LONGEST_LINE = 8192
-#: How a line says how grave it is, as to systemd (sd-daemon(3)).
-_PRIORITY = re.compile(r"<([0-7])>")
-_LEVELS = ("critical", "critical", "critical", "error", "warn", "info", "info", "debug")
+#: The levels of ``logging`` as Twisted's loggers call them.
+_NAMES = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warn",
+    logging.ERROR: "error",
+    logging.CRITICAL: "critical",
+}
 
 
 class Lines:
@@ -50,9 +57,12 @@ class Lines:
             self._take(line.decode("utf-8", "replace").rstrip("\r") + dots)
 
 
-def level_of(line: str, default: str) -> tuple[str, str]:
-    """Return how grave a line says that it is, and the line without that."""
-    found = _PRIORITY.match(line)
-    if found is None:
-        return default, line
-    return _LEVELS[int(found[1])], line[found.end() :]
+def log_line(log: Callable[[str, str], None], line: str, otherwise: int, begin: str = "") -> str:
+    """Log a line that a process has written, as grave as it says that it is; return it without that.
+
+    :param otherwise: the level of a line that says nothing.
+    :param begin: what stands before it in the log.
+    """
+    level, text = level_of(line, otherwise)
+    log(_NAMES[level], begin + text)
+    return text

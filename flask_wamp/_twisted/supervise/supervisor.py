@@ -222,6 +222,7 @@ def _status_of(slot: Slot) -> dict[str, Any]:
             running=beat.get("running", 0),
             oldest=beat.get("oldest"),
             joined=beat.get("joined", False),
+            session=beat.get("session"),
             subscribes=watched.subscribes,
             metrics=beat.get("metrics") or {},
         )

@@ -3,13 +3,14 @@
 What a process says comes as in ``_twisted/child``: reports, its output, its end.
 """
 
+import logging
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from .ends import words_of
-from .lines import level_of
+from .lines import log_line
 from .settings import ChildSettings, Settings
 
 #: Seconds that a hung process gets to write down where it is.
@@ -139,7 +140,8 @@ class Watched:
         elif kind == "ready" and not self.is_ready:
             self.is_ready = True
             self.ready_at = self._clock.seconds()
-            self.beat = {"subscribes": report.get("subscribes") is True, **self.beat}
+            told = {key: report.get(key) for key in ("subscribes", "session")}
+            self.beat = {**self.beat, **told}
             self._listen()
             self._ready(self)
         elif kind == "taken":
@@ -151,9 +153,9 @@ class Watched:
 
     def said(self, stream: int, line: str) -> None:
         """Take a line of its output."""
-        level, text = level_of(line, "info" if stream == 1 else "warn")
+        level = logging.INFO if stream == 1 else logging.WARNING
+        text = log_line(self._log, line, level, f"[{self.settings.slot}] ")
         self.last_lines.append(text)
-        self._log(level, f"[{self.settings.slot}] {text}")
 
     def ended(self, code: int) -> None:
         """The process has ended; *code* is as :mod:`subprocess` has it."""

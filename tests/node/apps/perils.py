@@ -1,12 +1,13 @@
 """An application whose views do what ends or stops a process."""
 
 import ctypes
+import logging
 import os
 import signal
 import threading
 import time
 
-from flask import Flask
+from flask import Flask, g
 
 from flask_wamp import WAMP
 
@@ -14,12 +15,26 @@ app = Flask(__name__)
 app.config.from_mapping(WAMP_TIMEOUT=30)
 app.config.from_prefixed_env()
 wamp = WAMP(app)
+log = logging.getLogger("perils")
 
 
 @app.get("/")
 def page() -> str:
     """Answer over HTTP, in the router's process."""
     return "here"
+
+
+@app.get("/traced")
+def traced_page() -> str:
+    """Ask for what another process logs."""
+    g.wampy.call("com.perils.traced")
+    return "traced"
+
+
+@wamp.callee("com.perils.traced")
+def traced() -> None:
+    """Log, as views do."""
+    log.warning("traced in %d", os.getpid())
 
 
 @wamp.callee("com.perils.pid")

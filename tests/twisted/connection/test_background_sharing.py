@@ -10,7 +10,7 @@ from flask_wamp import NotConnected, RegistrationFailed, SetupError
 from flask_wamp._twisted.call.link import SessionLink
 from flask_wamp._twisted.connection.background import BackgroundLink
 from flask_wamp._twisted.serve.binding import PATIENCE
-from flask_wamp._twisted.serve.sharing import Standing
+from flask_wamp._twisted.serve.standing import Standing
 from flask_wamp.servers import serving
 from flask_wamp.state import state_of
 

@@ -19,7 +19,8 @@ from flask_wamp._twisted.serve.handover import (
     Desk,
     keys_in,
 )
-from flask_wamp._twisted.serve.sharing import SharedServer, Standing, share
+from flask_wamp._twisted.serve.sharing import SharedServer, share
+from flask_wamp._twisted.serve.standing import Standing
 from flask_wamp._twisted.serve.waiting import RETRY
 from flask_wamp._twisted.threads import ElasticPool
 from flask_wamp.state import state_of

@@ -1,6 +1,8 @@
 """Lines of output, whatever a process prints."""
 
-from flask_wamp._twisted.supervise.lines import LONGEST_LINE, Lines, level_of
+import logging
+
+from flask_wamp._twisted.supervise.lines import LONGEST_LINE, Lines, log_line
 
 
 def fed(*pieces: bytes, end: bool = True, longest: int = LONGEST_LINE) -> list[str]:
@@ -35,7 +37,19 @@ def test_what_is_no_text_is_shown_all_the_same() -> None:
 
 
 def test_priorities_are_levels() -> None:
-    assert level_of("<3>disk full", "info") == ("error", "disk full")
-    assert level_of("<7>detail", "warn") == ("debug", "detail")
-    assert level_of("<html>", "warn") == ("warn", "<html>")
-    assert level_of("plain", "info") == ("info", "plain")
+    logged: list[tuple[str, str]] = []
+
+    def log(level: str, text: str) -> None:
+        logged.append((level, text))
+
+    for number, line in enumerate(("<2>gone", "<3>disk full", "<7>detail", "<html>", "<9>plain")):
+        log_line(log, line, logging.WARNING, f"[{number}] ")
+    assert log_line(log, "plain", logging.INFO) == "plain"
+    assert logged == [
+        ("critical", "[0] gone"),
+        ("error", "[1] disk full"),
+        ("debug", "[2] detail"),
+        ("warn", "[3] <html>"),
+        ("warn", "[4] <9>plain"),
+        ("info", "plain"),
+    ]

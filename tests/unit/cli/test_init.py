@@ -236,7 +236,7 @@ def test_init_for_a_guest() -> None:
         "-m", "flask", "--app", "app:app", "wamp", "serve", "--url", "unix:router.sock",
         "--processes", "1", "--realm", "shop",
     ]  # fmt: skip
-    assert guest["options"]["env"]["vars"] == {"PYTHONPATH": ".."}
+    assert guest["options"]["env"]["vars"] == {"PYTHONPATH": "..", "WAMP_METRICS_DIR": "metrics"}
 
 
 def test_init_never_writes_over_a_configuration_untold() -> None:

@@ -87,6 +87,25 @@ def test_end_leaves_no_thread_and_the_lease_to_others(
     until(lambda: router.numbers == [1, 2])
 
 
+def test_held_relay_sends_nothing_and_leaves_it_to_others(
+    shop: Shop, state: State, router: Router
+) -> None:
+    state.outbox.begin()
+    order(shop, 1)
+    until(lambda: router.numbers == [1])
+    state.outbox.hold()
+    order(shop, 2)
+
+    def is_free() -> bool:
+        lease = Store(shop.database()).lease()
+        return lease is not None and lease[0] == ""
+
+    until(is_free)
+    assert router.numbers == [1]
+    state.outbox.begin()
+    until(lambda: router.numbers == [1, 2])
+
+
 def test_application_without_outbox_has_no_relay(state: State) -> None:
     state.outbox.begin()
     assert state.outbox.relay is None
