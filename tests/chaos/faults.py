@@ -2,12 +2,13 @@
 all is well again.
 """
 
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import psutil
@@ -15,14 +16,17 @@ import psutil
 from tests.node.support import ROOT, SUBSCRIBE, SUBSCRIBED, RawPeer, on_reactor
 
 from . import names
-from .field import VIEW_LIMIT, WATCHDOG, Field
+from .field import ALONE, GUEST, SHAPES, SUPERVISED, UNSERVED, VIEW_LIMIT, WATCHDOG, Field
 from .judging import Phase
 from .ledger import Violation
+from .node import until
 
 #: Seconds that what needs somebody to end it lasts.
 LASTS = 3.0
 #: Seconds in which callers have their error: of a process that died, and of one that hangs.
 DEATH, HANG = 0.1, 1.5
+#: Bytes that a process has at most until the kernel, for which the harness stands, ends it.
+MEMORY = 256 * 2**20
 #: What the processes of the first service have no part in.
 OTHERS = (names.OTHER, names.PAGE)
 #: Events that the slow handler gets, and events and bytes that nobody reads.
@@ -37,7 +41,7 @@ class Fault:
     :cvar name: by which it is asked for.
     :cvar what: what happens, for the table.
     :cvar lasts: seconds until :meth:`heal`.
-    :cvar needs_processes: it is for serving processes that are supervised.
+    :cvar shapes: which nodes it is for.
     :cvar spares: calls that must not fail: ``nothing`` is promised, ``accepted`` (those in flight
         when it happens), or ``all``.
     :cvar untouched: procedures that must not notice, nor pages, where processes are supervised.
@@ -49,7 +53,7 @@ class Fault:
     name: ClassVar[str] = ""
     what: ClassVar[str] = ""
     lasts: ClassVar[float] = 0.0
-    needs_processes: ClassVar[bool] = False
+    shapes: ClassVar[tuple[str, ...]] = SHAPES
     spares: ClassVar[str] = "nothing"
     untouched: ClassVar[tuple[str, ...]] = ()
     bites: ClassVar[bool] = False
@@ -111,7 +115,7 @@ class KillSubscriber(_Replaced):
     name = "kill-subscriber"
     what = "SIGKILL of the serving process that handles the events"
     untouched = OTHERS
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
     told_within = DEATH
 
     def inject(self, field: Field) -> None:
@@ -123,7 +127,7 @@ class KillAll(_Replaced):
     what = "SIGKILL of all serving processes at once"
     bites = True
     untouched = OTHERS
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         for pid in self.before:
@@ -154,14 +158,53 @@ class Segfault(_Replaced):
 
 
 class HoldGIL(_Replaced):
+    """Alone, the watchdog needs three times as long for it."""
+
     name = "gil"
     what = "a view holds the GIL for ever"
     untouched = OTHERS
     told_within = HANG
-    needs_processes = True
 
     def inject(self, field: Field) -> None:
         field.hurt("gil")
+
+
+class StopReactor(_Replaced):
+    name = "reactor"
+    what = "a view makes the reactor of its process stand still"
+    untouched = OTHERS
+    told_within = HANG
+
+    def inject(self, field: Field) -> None:
+        field.hurt("reactor")
+
+
+class Memory(_Replaced):
+    """The harness stands for the kernel: it looks at the memory, and ends who takes most of it."""
+
+    name = "memory"
+    what = f"a view takes memory without end; SIGKILL at {MEMORY // 2**20} MiB, as the kernel does"
+    untouched = OTHERS
+    told_within = DEATH
+    shapes = (SUPERVISED, GUEST)
+
+    def look(self, field: Field) -> None:
+        super().look(field)
+        field.hurt("memory")
+        until(lambda: _memory(self._biggest(field)) > MEMORY, LASTS)
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(self._biggest(field), signal.SIGKILL)
+
+    def _biggest(self, field: Field) -> psutil.Process | None:
+        serving = filter(None, map(field.node.process, self.before))
+        return max(serving, key=_memory, default=None)
+
+
+def _memory(process: psutil.Process | None) -> int:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.memory_info().rss if process is not None else 0
+    return 0
 
 
 class Loop(_Replaced):
@@ -169,7 +212,7 @@ class Loop(_Replaced):
     what = f"a view loops for ever (`view_limit` {VIEW_LIMIT:g} s)"
     untouched = OTHERS
     told_within = VIEW_LIMIT + HANG
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         field.hurt("loop")
@@ -195,10 +238,29 @@ class StopServing(Fault):
 # --- the node's workers, and the node
 
 
+class KillGuestChild(KillServing):
+    name = "kill-guest-child"
+    what = "SIGKILL of a serving process of a guest"
+    shapes = (GUEST,)
+
+
+class KillGuest(_Replaced):
+    """Crossbar.io logs the end of a guest, and that is all."""
+
+    name = "kill-guest"
+    what = f"SIGKILL of the guest that supervises (`end_unserved_after` {UNSERVED:g} s)"
+    bites = True
+    shapes = (GUEST,)
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.node.supervisor(), signal.SIGKILL)
+
+
 class KillContainer(_Replaced):
     name = "kill-container"
     what = "SIGKILL of the container"
     bites = True
+    shapes = (SUPERVISED, ALONE)
 
     def inject(self, field: Field) -> None:
         field.node.signal(field.node.container(), signal.SIGKILL)
@@ -230,7 +292,7 @@ class HoldGILOfRouter(_Replaced):
     name = "gil-router"
     what = f"a hosted view holds the router's GIL for ever (`watchdog` {WATCHDOG:g} s)"
     bites = True
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         request = f"GET /hurt/gil HTTP/1.1\r\nHost: 127.0.0.1:{field.node.port}\r\n\r\n"
@@ -274,7 +336,7 @@ class TermGroup(_Replaced):
 class KillOther(_Replaced):
     name = "kill-other"
     what = "SIGKILL of the serving process of the second service"
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
     untouched = (names.ECHO, names.VOTE, names.NESTED, names.SLOW, names.EVENT, names.PAGE)
 
     def look(self, field: Field) -> None:
@@ -290,7 +352,7 @@ class KillOther(_Replaced):
 class _AllReplaced(_Replaced):
     """Every serving process is replaced, and no call fails."""
 
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
     spares = "all"
 
     def is_well(self, field: Field) -> bool:
@@ -299,10 +361,10 @@ class _AllReplaced(_Replaced):
 
 class Hangup(_AllReplaced):
     name = "hangup"
-    what = "SIGHUP to the container: it replaces its processes, one after another"
+    what = "SIGHUP to who supervises: the processes are replaced, one after another"
 
     def inject(self, field: Field) -> None:
-        field.node.signal(field.node.container(), signal.SIGHUP)
+        field.node.signal(field.node.supervisor(), signal.SIGHUP)
 
 
 class Reload(_AllReplaced):
@@ -337,7 +399,7 @@ class Cut(Fault):
 class CutServing(Fault):
     name = "cut-serving"
     what = "the connections of the serving processes to the router are cut"
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         field.serving_relay.cut()
@@ -456,15 +518,17 @@ def _publish(field: Field, topic: str, values: list[object]) -> None:
 ALL: Mapping[str, type[Fault]] = {
     fault.name: fault
     for fault in (
-        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, KillOther, Hangup, Reload,
+        KillServing, KillSubscriber, KillAll, Exit, Segfault, Memory, HoldGIL, StopReactor, Loop, StopServing, KillOther, Hangup,
+        Reload, KillGuestChild, KillGuest,
         KillContainer, KillRouter, StopRouter, HoldGILOfRouter, KillNode, TermNode, TermGroup,
         Cut, CutServing, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
     )
 }  # fmt: skip
-#: Those of `make test`, which bring no node down where processes are supervised.
+#: Those of `make test`, which bring no node down.
 SHORT = ("kill-serving", "gil", "cut", "full-disk")
-
-
-def fitting(names: Iterable[str], processes: int) -> list[str]:
-    """Return those of *names* that a node with so many serving processes is made for."""
-    return [name for name in names if processes or not ALL[name].needs_processes]
+#: Those of each node, where nothing else is asked for: the others would show nothing more.
+USUAL: Mapping[str, tuple[str, ...]] = {
+    SUPERVISED: tuple(name for name, fault in ALL.items() if SUPERVISED in fault.shapes),
+    GUEST: ("kill-guest-child", "hangup", "reload", "kill-guest", "term-node"),
+    ALONE: ("exit", "gil", "reactor", "term-node"),
+}

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from .faults import ALL, Fault
 from .field import Field
-from .judging import Outcome, Phase, broken_calm, events, steady_calls, unhandled
+from .judging import (
+    Outcome,
+    Phase,
+    broken_calm,
+    events,
+    never_recycled,
+    steady_calls,
+    unhandled,
+)
 from .ledger import Violation, broken_calls, broken_durables, broken_events, broken_votes
 from .load import succeeded_since
 from .node import until
@@ -105,8 +113,10 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
         phase.fill(calls, [way.name for way in on.ways], handled)
     steady = steady_calls(calls, phases)
     committed, durables = on.committed(), on.durable_witness.numbers()
+    recycled = on.recycled()
     violations = [
         *on.violations,
+        *never_recycled(recycled, now - began if on.recycles else 0.0),
         *(Violation("an answer to nobody", stray) for stray in on.ledger.strays),
         *broken_calls(everything, now),
         *broken_votes(everything, on.executed()),
@@ -127,7 +137,9 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
             "received again": len(durables) - len(set(durables)),
         },
         disk="tmpfs" if on.has_small_disk else "RLIMIT_FSIZE",
+        shape=on.shape,
         processes=on.processes,
+        recycled=recycled,
         seconds=now - began,
         log=on.node.log() if violations else "",
     )

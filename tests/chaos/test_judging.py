@@ -2,8 +2,8 @@
 
 import pytest
 
-from .judging import Phase, broken_calm, events, steady_calls, tally
-from .ledger import CALL, ERROR, PUBLISH, RESULT, TIMEOUT, Answer, Call
+from .judging import Phase, broken_calm, events, never_recycled, steady_calls, tally
+from .ledger import CALL, ERROR, PUBLISH, RESULT, SEND, TIMEOUT, Answer, Call
 
 BEGAN, OVER = 100.0, 110.0
 WAYS = ("websocket", "http")
@@ -141,4 +141,12 @@ def test_judging_counts() -> None:
         "no answer": 1,
     }
     published = [call(number, 1, 2, kind=PUBLISH) for number in range(3)]
-    assert list(events(published, seen=[0, 1], handled={0: 2}).values()) == [3, 1, 2, 1]
+    assert list(events(published, seen=[0, 1], handled={0: 2}).values()) == [3, 1, 2, 1, 0, 0]
+    sent = [call(number, 1, 2, kind=SEND) for number in range(3)]
+    assert list(events(sent, seen=[1], handled={}).values()) == [0, 0, 0, 0, 3, 2]
+
+
+def test_judging_a_run_in_which_nothing_was_recycled() -> None:
+    assert [v.rule for v in never_recycled(0, 61.0)] == ["processes are recycled"]
+    assert not list(never_recycled(0, 20.0))
+    assert not list(never_recycled(3, 600.0))
