@@ -55,6 +55,8 @@ def guest_config(
     options = [
         word for key, value in views.items() for word in (f"--{key.replace('_', '-')}", str(value))
     ]
+    # The container has its name.
+    guest["id"] = "guest"
     guest["executable"] = sys.executable
     guest["arguments"] = ["-m", *GUEST_COMMAND.split(), *options]
     guest["options"]["env"]["vars"]["PYTHONPATH"] = str(ROOT)

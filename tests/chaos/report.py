@@ -38,6 +38,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def _phase(phase: Phase) -> dict[str, Any]:
     return {
         "fault": phase.name,
+        "began": round(phase.began, 3),
         "what": phase.what,
         **tally(phase.calls),
         "longest wait for an error": _rounded(phase.told),
