@@ -167,7 +167,10 @@ HURTS: dict[str, Callable[[], None]] = {
 
 @wamp.callee(HURT)
 def hurt(how: str) -> None:
-    """Do what no view should."""
+    """Note which process it is, and do what no view should."""
+    database = get_database()
+    with database:
+        database.execute("INSERT INTO hurt VALUES (?)", (os.getpid(),))
     HURTS[how]()
 
 

@@ -95,31 +95,67 @@ class Fault:
 
 
 class _Replaced(Fault):
-    """A serving process that another has to replace."""
+    """Serving processes end, and others have to replace them.
+
+    Some are replaced in any case, after so many calls: that is no sign of anything.
+    """
+
+    def victims(self, field: Field) -> set[int]:
+        """Return which have to end; empty where none has been harmed yet."""
+        return self.before
 
     def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before <= field.answering()
+        victims = self.victims(field)
+        left = {process.pid for process in field.node.descendants()}
+        return bool(victims) and not victims & left and field.all_answer()
 
 
-class KillServing(_Replaced):
+class _Killed(_Replaced):
+    """One gets a SIGKILL."""
+
+    untouched = OTHERS
+    told_within = DEATH
+
+    def inject(self, field: Field) -> None:
+        self._victim = self.choose(field)
+        field.node.signal(self._victim, signal.SIGKILL)
+
+    def choose(self, field: Field) -> psutil.Process | None:
+        """Return which."""
+        return field.serving()
+
+    def victims(self, field: Field) -> set[int]:
+        return {self._victim.pid} if self._victim is not None else set()
+
+
+class _Hurt(_Replaced):
+    """A view does something to its process."""
+
+    untouched = OTHERS
+
+    def look(self, field: Field) -> None:
+        super().look(field)
+        self._hurt_before = len(field.hurt_processes())
+
+    def inject(self, field: Field) -> None:
+        field.hurt(self.name)
+
+    def victims(self, field: Field) -> set[int]:
+        return set(field.hurt_processes()[self._hurt_before :])
+
+
+class KillServing(_Killed):
     name = "kill-serving"
     what = "SIGKILL of a serving process"
-    untouched = OTHERS
-    told_within = DEATH
-
-    def inject(self, field: Field) -> None:
-        field.node.signal(field.serving(), signal.SIGKILL)
 
 
-class KillSubscriber(_Replaced):
+class KillSubscriber(_Killed):
     name = "kill-subscriber"
     what = "SIGKILL of the serving process that handles the events"
-    untouched = OTHERS
     shapes = (SUPERVISED, GUEST)
-    told_within = DEATH
 
-    def inject(self, field: Field) -> None:
-        field.node.signal(field.subscribing(), signal.SIGKILL)
+    def choose(self, field: Field) -> psutil.Process | None:
+        return field.subscribing()
 
 
 class KillAll(_Replaced):
@@ -133,89 +169,65 @@ class KillAll(_Replaced):
         for pid in self.before:
             field.node.signal(field.node.process(pid), signal.SIGKILL)
 
-    def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before & field.answering()
 
-
-class Exit(_Replaced):
+class Exit(_Hurt):
     name = "exit"
     what = "a view calls `os._exit`"
-    untouched = OTHERS
     told_within = DEATH
 
-    def inject(self, field: Field) -> None:
-        field.hurt("exit")
 
-
-class Segfault(_Replaced):
+class Segfault(_Hurt):
     name = "segfault"
     what = "a view segfaults"
-    untouched = OTHERS
     told_within = DEATH
 
-    def inject(self, field: Field) -> None:
-        field.hurt("segfault")
 
-
-class HoldGIL(_Replaced):
+class HoldGIL(_Hurt):
     """Alone, the watchdog needs three times as long for it."""
 
     name = "gil"
     what = "a view holds the GIL for ever"
-    untouched = OTHERS
     told_within = HANG
 
-    def inject(self, field: Field) -> None:
-        field.hurt("gil")
 
-
-class StopReactor(_Replaced):
+class StopReactor(_Hurt):
     name = "reactor"
     what = "a view makes the reactor of its process stand still"
-    untouched = OTHERS
     told_within = HANG
 
-    def inject(self, field: Field) -> None:
-        field.hurt("reactor")
 
-
-class Memory(_Replaced):
-    """The harness stands for the kernel: it looks at the memory, and ends who takes most of it."""
+class Memory(_Hurt):
+    """The harness stands for the kernel: it looks at the memory, and ends who takes too much."""
 
     name = "memory"
     what = f"a view takes memory without end; SIGKILL at {MEMORY // 2**20} MiB, as the kernel does"
-    untouched = OTHERS
     told_within = DEATH
     shapes = (SUPERVISED, GUEST)
 
     def look(self, field: Field) -> None:
         super().look(field)
-        field.hurt("memory")
-        until(lambda: _memory(self._biggest(field)) > MEMORY, LASTS)
+        field.hurt(self.name)
+        until(lambda: any(map(_takes_too_much, self._processes(field))), LASTS)
 
     def inject(self, field: Field) -> None:
-        field.node.signal(self._biggest(field), signal.SIGKILL)
+        for process in self._processes(field):
+            field.node.signal(process, signal.SIGKILL)
 
-    def _biggest(self, field: Field) -> psutil.Process | None:
-        serving = filter(None, map(field.node.process, self.before))
-        return max(serving, key=_memory, default=None)
+    def _processes(self, field: Field) -> list[psutil.Process]:
+        return [each for each in map(field.node.process, self.victims(field)) if each is not None]
 
 
-def _memory(process: psutil.Process | None) -> int:
+def _takes_too_much(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
-        return process.memory_info().rss if process is not None else 0
-    return 0
+        return bool(process.memory_info().rss > MEMORY)
+    return True
 
 
-class Loop(_Replaced):
+class Loop(_Hurt):
     name = "loop"
     what = f"a view loops for ever (`view_limit` {VIEW_LIMIT:g} s)"
-    untouched = OTHERS
     told_within = VIEW_LIMIT + HANG
     shapes = (SUPERVISED, GUEST)
-
-    def inject(self, field: Field) -> None:
-        field.hurt("loop")
 
 
 class StopServing(Fault):
@@ -354,9 +366,6 @@ class _AllReplaced(_Replaced):
 
     shapes = (SUPERVISED, GUEST)
     spares = "all"
-
-    def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before & field.answering()
 
 
 class Hangup(_AllReplaced):

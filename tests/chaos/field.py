@@ -153,6 +153,10 @@ class Field:
         if session is not None:
             on_reactor(lambda: session.call(names.HURT, how).addErrback(lambda _: None) and None)
 
+    def hurt_processes(self) -> list[int]:
+        """Return the ids of the processes that had that done, in order."""
+        return [pid for (pid,) in self._rows("SELECT pid FROM hurt ORDER BY rowid")]
+
     def answering(self) -> set[int]:
         """Return the ids of the processes that answer calls."""
         pids = (self.ask(names.WHO) for _ in range(4 * max(self.processes, 1)))
