@@ -395,11 +395,11 @@ class Reload(_AllReplaced):
 
 class Cut(Fault):
     name = "cut"
-    what = "the callers' WebSocket and Flask connections are cut, ten times"
+    what = "the callers' WebSocket and Flask connections are cut, five times"
     bites = True
 
     def inject(self, field: Field) -> None:
-        for _ in range(10):
+        for _ in range(5):
             field.page_relay.cut()
             field.flask_relay.cut()
             time.sleep(0.2)
@@ -448,7 +448,7 @@ class FullDisk(Fault):
     name = "full-disk"
     what = "the disk of the database is full"
     bites = True
-    lasts = LASTS
+    lasts = 1.5
 
     def inject(self, field: Field) -> None:
         field.fill_disk()

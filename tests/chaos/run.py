@@ -107,7 +107,9 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     until(lambda: set(on.committed()) <= set(on.durable_witness.numbers()), WELL_WITHIN)
     everything, now = on.ledger.calls, time.monotonic()
     calls = [call for call in everything if call.began >= on.counts_from]
-    until(lambda: not unhandled(calls[-50:], on.handled()), COME_WITHIN)
+    # What came in a fault may have been lost; what came behind the last one must come.
+    latest = [call for call in calls if call.began > (phases[-1].over if phases else began)]
+    until(lambda: not unhandled(latest, on.handled()), COME_WITHIN)
     handled = on.handled()
     for phase in phases:
         phase.fill(calls, [way.name for way in on.ways], handled)
