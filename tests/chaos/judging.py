@@ -71,8 +71,13 @@ class Phase:
         self.node_ended = next((at - self.began for at, _ in ends if at >= self.began), None)
         self.node_ready = next((at - self.began for at in starts if at >= self.began), None)
 
-    def broken(self, handled: Collection[int]) -> Iterable[Violation]:
-        """Yield what was promised and not kept."""
+    def broken(
+        self, handled: Collection[int], executed: Collection[int] = ()
+    ) -> Iterable[Violation]:
+        """Yield what was promised and not kept.
+
+        :param executed: the votes that were counted: whoever accepted one has to answer it.
+        """
         for call in self.calls:
             if not _has_failed(call):
                 continue
@@ -80,6 +85,9 @@ class Phase:
                 self.spares == "accepted" and call.began < self.began - ACCEPTED_AFTER
             ):
                 rule = f"{self.name} spares {self.spares} calls"
+                yield Violation(rule, f"{call}: {call.answer}", call.began)
+            elif self.spares == "accepted" and call.number in executed:
+                rule = f"{self.name} answers what was executed"
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
             elif call.what in self.untouched:
                 rule = f"{self.name} does not touch {call.what}"

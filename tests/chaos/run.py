@@ -110,7 +110,7 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     # What came in a fault may have been lost; what came behind the last one must come.
     latest = [call for call in calls if call.began > (phases[-1].over if phases else began)]
     until(lambda: not unhandled(latest, on.handled()), COME_WITHIN)
-    handled = on.handled()
+    handled, executed = on.handled(), on.executed()
     for phase in phases:
         phase.fill(calls, [way.name for way in on.ways], handled)
     steady = steady_calls(calls, phases)
@@ -121,11 +121,11 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
         *never_recycled(recycled, now - began if on.recycles else 0.0),
         *(Violation("an answer to nobody", stray) for stray in on.ledger.strays),
         *broken_calls(everything, now),
-        *broken_votes(everything, on.executed()),
+        *broken_votes(everything, executed),
         *broken_events(everything, on.event_witness),
         *broken_durables(everything, committed, on.durable_witness),
         *broken_calm(steady, handled),
-        *(broken for phase in phases for broken in phase.broken(handled)),
+        *(broken for phase in phases for broken in phase.broken(handled, executed)),
     ]
     return Outcome(
         phases=phases,

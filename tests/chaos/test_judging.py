@@ -69,6 +69,14 @@ def test_judging_accepted_calls_that_failed() -> None:
     assert rules(phase(accepted, just_sent, refused, well)) == []
 
 
+def test_judging_a_stop_that_does_not_answer_what_was_executed() -> None:
+    failed = call(0, 101, 101.5, ERROR)
+    met = phase(failed, call(1, 101, 102), spares="accepted")
+    assert [v.rule for v in met.broken(set(), {0, 1})] == ["fault answers what was executed"]
+    assert not list(met.broken(set(), {1}))
+    assert not list(phase(failed).broken(set(), {0}))
+
+
 def test_judging_any_call_that_failed_where_all_are_spared() -> None:
     failed = [call(0, 99, 101, ERROR), call(1, 101, 106, TIMEOUT)]
     assert rules(phase(*failed, call(2, 101, 102), spares="all")) == ["fault spares all calls"] * 2
