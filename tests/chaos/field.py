@@ -68,6 +68,7 @@ class Field:
         #: When the ledger began to count; what was before is the start's.
         self.counts_from = 0.0
         self._closers: list[Any] = []
+        self.load: Load | None = None
 
     def _mount_small_disk(self) -> bool:
         command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "chaos", str(self.directory)]
@@ -124,6 +125,8 @@ class Field:
             stack.callback(self.node.end)
             for closer in self._closers:
                 stack.callback(closer.close)
+            if self.load is not None:
+                stack.callback(self.load.halt)
 
     def _remove(self) -> None:
         if self.has_small_disk:

@@ -44,10 +44,14 @@ class Load:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Send no more, and wait until everything that was sent is over or overdue."""
+    def halt(self) -> None:
+        """Send no more."""
         self._stopped.set()
         self._thread.join()
+
+    def stop(self) -> None:
+        """Send no more, and wait until everything that was sent is over or overdue."""
+        self.halt()
         while any(call.due > self._ledger.now() for call in self._ledger.unanswered()):
             time.sleep(0.05)
 

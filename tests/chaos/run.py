@@ -103,7 +103,8 @@ def _calls_succeed(on: Field, since: float) -> bool:
 
 def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     """End the load, and judge all that was sent."""
-    on.load.stop()
+    if on.load is not None:
+        on.load.stop()
     until(lambda: set(on.committed()) <= set(on.durable_witness.numbers()), WELL_WITHIN)
     everything, now = on.ledger.calls, time.monotonic()
     calls = [call for call in everything if call.began >= on.counts_from]
