@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .faults import ALL, Fault
 from .field import Field
@@ -119,7 +120,7 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     recycled = on.recycled()
     violations = [
         *on.violations,
-        *never_recycled(recycled, now - began if on.recycles else 0.0),
+        *never_recycled(recycled, _longest_up(on, began, now) if on.recycles else 0.0),
         *(Violation("an answer to nobody", stray) for stray in on.ledger.strays),
         *broken_calls(everything, now),
         *broken_votes(everything, executed),
@@ -146,6 +147,12 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
         seconds=now - began,
         log=on.node.log() if violations else "",
     )
+
+
+def _longest_up(on: Field, began: float, now: float) -> float:
+    """Return the longest time, in seconds, in which the node did not end."""
+    times = [began, *(at for at, _code in on.node.ends if at > began), now]
+    return max(later - earlier for earlier, later in pairwise(times))
 
 
 def _say(text: str) -> None:

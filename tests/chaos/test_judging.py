@@ -155,6 +155,6 @@ def test_judging_counts() -> None:
 
 
 def test_judging_a_run_in_which_nothing_was_recycled() -> None:
-    assert [v.rule for v in never_recycled(0, 61.0)] == ["processes are recycled"]
+    assert [v.rule for v in never_recycled(0, 121.0)] == ["processes are recycled"]
     assert not list(never_recycled(0, 20.0))
     assert not list(never_recycled(3, 600.0))
