@@ -167,7 +167,7 @@ format: $(DEV) ## format the code and repair what can be repaired
 	@$(VENV)/bin/ruff format
 
 .PHONY: chaos
-chaos: $(DEV) ## kill, hang and cut off a node under load, and account for every call; some 10 minutes
+chaos: $(DEV) ## kill, hang and cut off a node under load, and account for every call; some 15 minutes
 	@PYTHONDONTWRITEBYTECODE= $(PY) -m tests.chaos --seconds 540 $(ARGS)
 
 .PHONY: soak

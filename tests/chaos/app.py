@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NoReturn
 
 from flask import Flask, g, jsonify
 from flask.typing import ResponseReturnValue
@@ -19,7 +19,7 @@ from .names import (
     ECHO,
     EVENT,
     FOR_EVER,
-    HAS_OUTBOX,
+    GULP,
     HURT,
     NESTED,
     PAGE,
@@ -63,8 +63,7 @@ with app.app_context():
     get_database().executescript(SCHEMA)
 
 
-if HAS_OUTBOX:
-    cast("Any", wamp).outbox(get_database)
+wamp.outbox(get_database)
 
 
 @wamp.callee(ECHO)
@@ -143,17 +142,35 @@ def _loop() -> None:
         pass
 
 
+def _take_memory() -> NoReturn:
+    taken = []
+    while True:
+        taken.append(b"x" * GULP)
+        time.sleep(0.01)
+
+
+def _stop_the_reactor() -> None:
+    from twisted.internet import reactor
+
+    reactor.callFromThread(time.sleep, FOR_EVER)  # type: ignore[attr-defined]
+
+
 HURTS: dict[str, Callable[[], None]] = {
     "segfault": _segfault,
     "exit": _exit,
     "gil": _hold_the_gil,
     "loop": _loop,
+    "memory": _take_memory,
+    "reactor": _stop_the_reactor,
 }
 
 
 @wamp.callee(HURT)
 def hurt(how: str) -> None:
-    """Do what no view should."""
+    """Note which process it is, and do what no view should."""
+    database = get_database()
+    with database:
+        database.execute("INSERT INTO hurt VALUES (?)", (os.getpid(),))
     HURTS[how]()
 
 
@@ -185,8 +202,18 @@ def call(uri: str, number: int) -> ResponseReturnValue:
 @app.get("/publish/<topic>/<int:number>")
 def publish(topic: str, number: int) -> ResponseReturnValue:
     """Publish the number, acknowledged."""
+    return _published(g.wampy.with_options(acknowledge=True), topic, number)
+
+
+@app.get("/send/<topic>/<int:number>")
+def send(topic: str, number: int) -> ResponseReturnValue:
+    """Publish the number, unacknowledged."""
+    return _published(g.wampy.with_options(acknowledge=False), topic, number)
+
+
+def _published(publisher: Any, topic: str, number: int) -> ResponseReturnValue:
     try:
-        g.wampy.with_options(acknowledge=True).publish(topic, number)
+        publisher.publish(topic, number)
     except WAMPError as error:
         return _failure(error)
     return jsonify(number=number)

@@ -2,12 +2,13 @@
 all is well again.
 """
 
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import psutil
@@ -15,14 +16,17 @@ import psutil
 from tests.node.support import ROOT, SUBSCRIBE, SUBSCRIBED, RawPeer, on_reactor
 
 from . import names
-from .field import VIEW_LIMIT, WATCHDOG, Field
+from .field import ALONE, GUEST, SHAPES, SUPERVISED, UNSERVED, VIEW_LIMIT, WATCHDOG, Field
 from .judging import Phase
 from .ledger import Violation
+from .node import until
 
 #: Seconds that what needs somebody to end it lasts.
 LASTS = 3.0
 #: Seconds in which callers have their error: of a process that died, and of one that hangs.
 DEATH, HANG = 0.1, 1.5
+#: Bytes that a process has at most until the kernel, for which the harness stands, ends it.
+MEMORY = 256 * 2**20
 #: What the processes of the first service have no part in.
 OTHERS = (names.OTHER, names.PAGE)
 #: Events that the slow handler gets, and events and bytes that nobody reads.
@@ -37,7 +41,7 @@ class Fault:
     :cvar name: by which it is asked for.
     :cvar what: what happens, for the table.
     :cvar lasts: seconds until :meth:`heal`.
-    :cvar needs_processes: it is for serving processes that are supervised.
+    :cvar shapes: which nodes it is for.
     :cvar spares: calls that must not fail: ``nothing`` is promised, ``accepted`` (those in flight
         when it happens), or ``all``.
     :cvar untouched: procedures that must not notice, nor pages, where processes are supervised.
@@ -49,7 +53,7 @@ class Fault:
     name: ClassVar[str] = ""
     what: ClassVar[str] = ""
     lasts: ClassVar[float] = 0.0
-    needs_processes: ClassVar[bool] = False
+    shapes: ClassVar[tuple[str, ...]] = SHAPES
     spares: ClassVar[str] = "nothing"
     untouched: ClassVar[tuple[str, ...]] = ()
     bites: ClassVar[bool] = False
@@ -91,31 +95,67 @@ class Fault:
 
 
 class _Replaced(Fault):
-    """A serving process that another has to replace."""
+    """Serving processes end, and others have to replace them.
+
+    Some are replaced in any case, after so many calls: that is no sign of anything.
+    """
+
+    def victims(self, field: Field) -> set[int]:
+        """Return which have to end; empty where none has been harmed yet."""
+        return self.before
 
     def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before <= field.answering()
+        victims = self.victims(field)
+        left = {process.pid for process in field.node.descendants()}
+        return bool(victims) and not victims & left and field.all_answer()
 
 
-class KillServing(_Replaced):
+class _Killed(_Replaced):
+    """One gets a SIGKILL."""
+
+    untouched = OTHERS
+    told_within = DEATH
+
+    def inject(self, field: Field) -> None:
+        self._victim = self.choose(field)
+        field.node.signal(self._victim, signal.SIGKILL)
+
+    def choose(self, field: Field) -> psutil.Process | None:
+        """Return which."""
+        return field.serving()
+
+    def victims(self, field: Field) -> set[int]:
+        return {self._victim.pid} if self._victim is not None else set()
+
+
+class _Hurt(_Replaced):
+    """A view does something to its process."""
+
+    untouched = OTHERS
+
+    def look(self, field: Field) -> None:
+        super().look(field)
+        self._hurt_before = len(field.hurt_processes())
+
+    def inject(self, field: Field) -> None:
+        field.hurt(self.name)
+
+    def victims(self, field: Field) -> set[int]:
+        return set(field.hurt_processes()[self._hurt_before :])
+
+
+class KillServing(_Killed):
     name = "kill-serving"
     what = "SIGKILL of a serving process"
-    untouched = OTHERS
-    told_within = DEATH
-
-    def inject(self, field: Field) -> None:
-        field.node.signal(field.serving(), signal.SIGKILL)
 
 
-class KillSubscriber(_Replaced):
+class KillSubscriber(_Killed):
     name = "kill-subscriber"
     what = "SIGKILL of the serving process that handles the events"
-    untouched = OTHERS
-    needs_processes = True
-    told_within = DEATH
+    shapes = (SUPERVISED, GUEST)
 
-    def inject(self, field: Field) -> None:
-        field.node.signal(field.subscribing(), signal.SIGKILL)
+    def choose(self, field: Field) -> psutil.Process | None:
+        return field.subscribing()
 
 
 class KillAll(_Replaced):
@@ -123,56 +163,71 @@ class KillAll(_Replaced):
     what = "SIGKILL of all serving processes at once"
     bites = True
     untouched = OTHERS
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         for pid in self.before:
             field.node.signal(field.node.process(pid), signal.SIGKILL)
 
-    def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before & field.answering()
 
-
-class Exit(_Replaced):
+class Exit(_Hurt):
     name = "exit"
     what = "a view calls `os._exit`"
-    untouched = OTHERS
     told_within = DEATH
 
-    def inject(self, field: Field) -> None:
-        field.hurt("exit")
 
-
-class Segfault(_Replaced):
+class Segfault(_Hurt):
     name = "segfault"
     what = "a view segfaults"
-    untouched = OTHERS
     told_within = DEATH
 
-    def inject(self, field: Field) -> None:
-        field.hurt("segfault")
 
+class HoldGIL(_Hurt):
+    """Alone, the watchdog needs three times as long for it."""
 
-class HoldGIL(_Replaced):
     name = "gil"
     what = "a view holds the GIL for ever"
-    untouched = OTHERS
     told_within = HANG
-    needs_processes = True
+
+
+class StopReactor(_Hurt):
+    name = "reactor"
+    what = "a view makes the reactor of its process stand still"
+    told_within = HANG
+
+
+class Memory(_Hurt):
+    """The harness stands for the kernel: it looks at the memory, and ends who takes too much."""
+
+    name = "memory"
+    what = f"a view takes memory without end; SIGKILL at {MEMORY // 2**20} MiB, as the kernel does"
+    told_within = DEATH
+    shapes = (SUPERVISED, GUEST)
+
+    def look(self, field: Field) -> None:
+        super().look(field)
+        field.hurt(self.name)
+        until(lambda: any(map(_takes_too_much, self._processes(field))), LASTS)
 
     def inject(self, field: Field) -> None:
-        field.hurt("gil")
+        for process in self._processes(field):
+            field.node.signal(process, signal.SIGKILL)
+
+    def _processes(self, field: Field) -> list[psutil.Process]:
+        return [each for each in map(field.node.process, self.victims(field)) if each is not None]
 
 
-class Loop(_Replaced):
+def _takes_too_much(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.memory_info().rss > MEMORY)
+    return True
+
+
+class Loop(_Hurt):
     name = "loop"
     what = f"a view loops for ever (`view_limit` {VIEW_LIMIT:g} s)"
-    untouched = OTHERS
     told_within = VIEW_LIMIT + HANG
-    needs_processes = True
-
-    def inject(self, field: Field) -> None:
-        field.hurt("loop")
+    shapes = (SUPERVISED, GUEST)
 
 
 class StopServing(Fault):
@@ -195,10 +250,29 @@ class StopServing(Fault):
 # --- the node's workers, and the node
 
 
+class KillGuestChild(KillServing):
+    name = "kill-guest-child"
+    what = "SIGKILL of a serving process of a guest"
+    shapes = (GUEST,)
+
+
+class KillGuest(_Replaced):
+    """Crossbar.io logs the end of a guest, and that is all."""
+
+    name = "kill-guest"
+    what = f"SIGKILL of the guest that supervises (`end_unserved_after` {UNSERVED:g} s)"
+    bites = True
+    shapes = (GUEST,)
+
+    def inject(self, field: Field) -> None:
+        field.node.signal(field.node.supervisor(), signal.SIGKILL)
+
+
 class KillContainer(_Replaced):
     name = "kill-container"
     what = "SIGKILL of the container"
     bites = True
+    shapes = (SUPERVISED, ALONE)
 
     def inject(self, field: Field) -> None:
         field.node.signal(field.node.container(), signal.SIGKILL)
@@ -230,7 +304,7 @@ class HoldGILOfRouter(_Replaced):
     name = "gil-router"
     what = f"a hosted view holds the router's GIL for ever (`watchdog` {WATCHDOG:g} s)"
     bites = True
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         request = f"GET /hurt/gil HTTP/1.1\r\nHost: 127.0.0.1:{field.node.port}\r\n\r\n"
@@ -274,7 +348,7 @@ class TermGroup(_Replaced):
 class KillOther(_Replaced):
     name = "kill-other"
     what = "SIGKILL of the serving process of the second service"
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
     untouched = (names.ECHO, names.VOTE, names.NESTED, names.SLOW, names.EVENT, names.PAGE)
 
     def look(self, field: Field) -> None:
@@ -290,19 +364,16 @@ class KillOther(_Replaced):
 class _AllReplaced(_Replaced):
     """Every serving process is replaced, and no call fails."""
 
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
     spares = "all"
-
-    def is_well(self, field: Field) -> bool:
-        return field.all_answer() and not self.before & field.answering()
 
 
 class Hangup(_AllReplaced):
     name = "hangup"
-    what = "SIGHUP to the container: it replaces its processes, one after another"
+    what = "SIGHUP to who supervises: the processes are replaced, one after another"
 
     def inject(self, field: Field) -> None:
-        field.node.signal(field.node.container(), signal.SIGHUP)
+        field.node.signal(field.node.supervisor(), signal.SIGHUP)
 
 
 class Reload(_AllReplaced):
@@ -324,11 +395,11 @@ class Reload(_AllReplaced):
 
 class Cut(Fault):
     name = "cut"
-    what = "the callers' WebSocket and Flask connections are cut, ten times"
+    what = "the callers' WebSocket and Flask connections are cut, five times"
     bites = True
 
     def inject(self, field: Field) -> None:
-        for _ in range(10):
+        for _ in range(5):
             field.page_relay.cut()
             field.flask_relay.cut()
             time.sleep(0.2)
@@ -337,7 +408,7 @@ class Cut(Fault):
 class CutServing(Fault):
     name = "cut-serving"
     what = "the connections of the serving processes to the router are cut"
-    needs_processes = True
+    shapes = (SUPERVISED, GUEST)
 
     def inject(self, field: Field) -> None:
         field.serving_relay.cut()
@@ -377,7 +448,7 @@ class FullDisk(Fault):
     name = "full-disk"
     what = "the disk of the database is full"
     bites = True
-    lasts = LASTS
+    lasts = 1.5
 
     def inject(self, field: Field) -> None:
         field.fill_disk()
@@ -456,15 +527,17 @@ def _publish(field: Field, topic: str, values: list[object]) -> None:
 ALL: Mapping[str, type[Fault]] = {
     fault.name: fault
     for fault in (
-        KillServing, KillSubscriber, KillAll, Exit, Segfault, HoldGIL, Loop, StopServing, KillOther, Hangup, Reload,
+        KillServing, KillSubscriber, KillAll, Exit, Segfault, Memory, HoldGIL, StopReactor, Loop, StopServing, KillOther, Hangup,
+        Reload, KillGuestChild, KillGuest,
         KillContainer, KillRouter, StopRouter, HoldGILOfRouter, KillNode, TermNode, TermGroup,
         Cut, CutServing, HalfOpen, SlowLine, FullDisk, Descriptors, SlowHandler, Unread,
     )
 }  # fmt: skip
-#: Those of `make test`, which bring no node down where processes are supervised.
+#: Those of `make test`, which bring no node down.
 SHORT = ("kill-serving", "gil", "cut", "full-disk")
-
-
-def fitting(names: Iterable[str], processes: int) -> list[str]:
-    """Return those of *names* that a node with so many serving processes is made for."""
-    return [name for name in names if processes or not ALL[name].needs_processes]
+#: Those of each node, where nothing else is asked for: the others would show nothing more.
+USUAL: Mapping[str, tuple[str, ...]] = {
+    SUPERVISED: tuple(name for name, fault in ALL.items() if SUPERVISED in fault.shapes),
+    GUEST: ("kill-guest-child", "hangup", "reload", "kill-guest", "term-node"),
+    ALONE: ("exit", "gil", "reactor", "term-node"),
+}

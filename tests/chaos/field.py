@@ -18,14 +18,20 @@ from tests.node.support import on_reactor
 from . import names
 from .ledger import Ledger, Violation, Witness
 from .load import Load
-from .node import KeptNode, chaos_config
+from .node import KeptNode, chaos_config, guest_config
 from .relay import Relay
 from .ways import AutobahnPeer, FlaskWay, HTTPWay, Subscriber, Way
 
+#: Who serves the application: processes of a container, those of a guest, or the container itself.
+SUPERVISED, GUEST, ALONE = "supervised", "guest", "alone"
+SHAPES = (SUPERVISED, GUEST, ALONE)
 #: Seconds that the peer that asks waits for an answer.
 ASK_WITHIN = 1.0
 #: Seconds that a reactor of the node may stand still, and that a view may take.
 WATCHDOG, VIEW_LIMIT = 2.0, 2.0
+#: Calls after which a process is replaced, which is every five seconds or so, and seconds without any
+#: process after which the node of a guest ends.
+MAX_CALLS, UNSERVED = 300, 5.0
 #: Bytes of the disk that is filled.
 DISK_SIZE = 8 * 2**20
 
@@ -33,32 +39,55 @@ DISK_SIZE = 8 * 2**20
 class Field:
     """A node, the load on it, and what faults need.
 
-    :param processes: serving processes; 0 lets the container serve by itself.
+    :param shape: who serves the application.
+    :param processes: serving processes, where others supervise them.
     :param own_mounts: this process may mount file systems.
+    :param recycles: the processes are replaced after :data:`MAX_CALLS` calls.
     """
 
-    def __init__(self, *, processes: int, rate: float, seed: int, own_mounts: bool) -> None:
+    def __init__(
+        self,
+        *,
+        shape: str,
+        processes: int,
+        rate: float,
+        seed: int,
+        own_mounts: bool,
+        recycles: bool = True,
+    ) -> None:
         self.ledger = Ledger(time.monotonic)
-        self.processes = processes
+        self.shape = shape
+        self.processes = 0 if shape == ALONE else processes
         self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.has_small_disk = own_mounts and self._mount_small_disk()
-        web: dict[str, Any] = {"watchdog": WATCHDOG}
-        views, other = web, web
-        if processes:
-            url = f"unix:{self._serving_socket}"
-            views = {"processes": processes, "url": url, "view_limit": VIEW_LIMIT}
-            other = {"processes": 1}
-        self.node = KeptNode(self.directory, chaos_config(web, views, other))
+        self.recycles = recycles and self.processes > 0
+        self.node = KeptNode(self.directory, self._config())
         self.event_witness, self.durable_witness = Witness(), Witness()
         self.violations: list[Violation] = []
         self._rate, self._seed = rate, seed
         #: When the ledger began to count; what was before is the start's.
         self.counts_from = 0.0
         self._closers: list[Any] = []
+        self.load: Load | None = None
 
     def _mount_small_disk(self) -> bool:
         command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "chaos", str(self.directory)]
         return subprocess.run(command, capture_output=True).returncode == 0
+
+    def _config(self) -> dict[str, Any]:
+        web: dict[str, Any] = {"watchdog": WATCHDOG}
+        if self.shape == ALONE:
+            return chaos_config(web, web, web)
+        views: dict[str, Any] = {
+            "processes": self.processes,
+            "url": f"unix:{self._serving_socket}",
+            "view_limit": VIEW_LIMIT,
+            "max_calls": MAX_CALLS if self.recycles else 0,
+        }
+        other = {"processes": 1}
+        if self.shape == GUEST:
+            return guest_config({**web, "end_unserved_after": UNSERVED}, views, other)
+        return chaos_config(web, views, other)
 
     @property
     def _serving_socket(self) -> Path:
@@ -82,8 +111,7 @@ class Field:
             self._closing(FlaskWay(self.ledger, f"unix:{self.directory / 'flask.sock'}")),
             self._closing(HTTPWay(self.ledger, node.port)),
         ]
-        durables = names.HAS_OUTBOX
-        self.load = Load(self.ledger, self.ways, self._rate, self._seed, durables=durables)
+        self.load = Load(self.ledger, self.ways, self._rate, self._seed)
         self.load.start()
 
     def _closing(self, what: Any) -> Any:
@@ -97,6 +125,8 @@ class Field:
             stack.callback(self.node.end)
             for closer in self._closers:
                 stack.callback(closer.close)
+            if self.load is not None:
+                stack.callback(self.load.halt)
 
     def _remove(self) -> None:
         if self.has_small_disk:
@@ -126,6 +156,10 @@ class Field:
         if session is not None:
             on_reactor(lambda: session.call(names.HURT, how).addErrback(lambda _: None) and None)
 
+    def hurt_processes(self) -> list[int]:
+        """Return the ids of the processes that had that done, in order."""
+        return [pid for (pid,) in self._rows("SELECT pid FROM hurt ORDER BY rowid")]
+
     def answering(self) -> set[int]:
         """Return the ids of the processes that answer calls."""
         pids = (self.ask(names.WHO) for _ in range(4 * max(self.processes, 1)))
@@ -143,6 +177,10 @@ class Field:
             and len(self.answering()) == max(self.processes, 1)
             and self.ask(names.OTHER_WHO) is not None
         )
+
+    def recycled(self) -> int:
+        """Return how many processes were replaced after so many calls, as the log has it."""
+        return self.node.log().count("is replaced after")
 
     # --- the database
 

@@ -5,12 +5,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .ledger import ERROR, PUBLISH, TIMEOUT, Call, Violation
+from .ledger import ERROR, PUBLISH, SEND, TIMEOUT, Call, Violation
 
 #: Seconds that a call must have been on its way to count as accepted.
 ACCEPTED_AFTER = 0.25
 #: How much longer than promised it may take on a loaded machine.
 PATIENCE = 3.0
+#: Seconds in which some process has had the calls after which it is replaced.
+RECYCLED_WITHIN = 120.0
 
 
 @dataclass
@@ -69,8 +71,13 @@ class Phase:
         self.node_ended = next((at - self.began for at, _ in ends if at >= self.began), None)
         self.node_ready = next((at - self.began for at in starts if at >= self.began), None)
 
-    def broken(self, handled: Collection[int]) -> Iterable[Violation]:
-        """Yield what was promised and not kept."""
+    def broken(
+        self, handled: Collection[int], executed: Collection[int] = ()
+    ) -> Iterable[Violation]:
+        """Yield what was promised and not kept.
+
+        :param executed: the votes that were counted: whoever accepted one has to answer it.
+        """
         for call in self.calls:
             if not _has_failed(call):
                 continue
@@ -78,6 +85,9 @@ class Phase:
                 self.spares == "accepted" and call.began < self.began - ACCEPTED_AFTER
             ):
                 rule = f"{self.name} spares {self.spares} calls"
+                yield Violation(rule, f"{call}: {call.answer}", call.began)
+            elif self.spares == "accepted" and call.number in executed:
+                rule = f"{self.name} answers what was executed"
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
             elif call.what in self.untouched:
                 rule = f"{self.name} does not touch {call.what}"
@@ -99,6 +109,8 @@ class Outcome:
     :ivar steady: the calls while nothing was wrong.
     :ivar not_offered: by way, what was not sent, since as many as allowed were in flight.
     :ivar disk: what stood for a small disk.
+    :ivar shape: who served the application.
+    :ivar recycled: processes that were replaced after so many calls.
     """
 
     phases: list[Phase]
@@ -108,7 +120,9 @@ class Outcome:
     events: Mapping[str, int]
     durables: Mapping[str, int]
     disk: str
+    shape: str
     processes: int
+    recycled: int
     seconds: float
     log: str = ""
 
@@ -129,6 +143,15 @@ def broken_calm(steady: Sequence[Call], handled: Mapping[int, int]) -> Iterable[
         yield Violation("an event was not handled though nothing was wrong", str(call), call.began)
 
 
+def never_recycled(recycled: int, seconds: float) -> Iterable[Violation]:
+    """Yield a violation where no process was replaced after so many calls though there was time.
+
+    :param seconds: that the node was up at a stretch.
+    """
+    if seconds > RECYCLED_WITHIN and not recycled:
+        yield Violation("processes are recycled", f"none in {seconds:.0f} s")
+
+
 def unhandled(calls: Iterable[Call], handled: Collection[int]) -> list[Call]:
     """Return the publishes that were acknowledged, and that the application has not handled."""
     return [c for c in calls if c.kind == PUBLISH and c.has_result and c.number not in handled]
@@ -137,13 +160,17 @@ def unhandled(calls: Iterable[Call], handled: Collection[int]) -> list[Call]:
 def events(
     calls: Sequence[Call], seen: Iterable[int], handled: Mapping[int, int]
 ) -> dict[str, int]:
-    """Return what has become of the acknowledged events."""
+    """Return what has become of the events."""
     published = {call.number for call in calls if call.kind == PUBLISH and call.has_result}
+    sent = {call.number for call in calls if call.kind == SEND and call.has_result}
+    seen = set(seen)
     return {
         "acknowledged": len(published),
-        "not seen by the subscriber, which was away": len(published - set(seen)),
+        "not seen by the subscriber, which was away": len(published - seen),
         "not handled by the application": len(unhandled(calls, handled)),
         "handled twice": sum(times > 1 for times in handled.values()),
+        "sent unacknowledged": len(sent),
+        "of these not seen by the subscriber": len(sent - seen),
     }
 
 

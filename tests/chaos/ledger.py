@@ -17,8 +17,9 @@ from typing import Any
 SLACK = 3.0
 #: What an answer may be.
 RESULT, ERROR, TIMEOUT = "result", "error", "timeout"
-#: What may be sent. Votes are executed at most once; durable publishes are a row first.
-CALL, VOTE, PUBLISH, DURABLE = "call", "vote", "publish", "durable"
+#: What may be sent. Votes are executed at most once; durable publishes are a row first; what is only
+#: sent is a publish that nobody acknowledges, and its result is that it has left.
+CALL, VOTE, PUBLISH, DURABLE, SEND = "call", "vote", "publish", "durable", "send"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Call:
     """Something that was sent, under a number of its own.
 
     :ivar way: how: ``websocket``, ``rawsocket``, ``flask``, ``http``.
-    :ivar kind: ``call``, ``vote``, ``publish`` (acknowledged) or ``durable``.
+    :ivar kind: ``call``, ``vote``, ``publish`` (acknowledged), ``send`` (a publish without that) or
+        ``durable``.
     :ivar what: the procedure or topic, for the reader.
     :ivar within: seconds in which it must end, without the slack.
     """
@@ -244,7 +246,7 @@ def broken_events(calls: Iterable[Call], witness: Witness) -> Iterable[Violation
     """Yield publishes that returned and did not arrive though the witness was there, or twice."""
     calls = list(calls)
     times = Counter(witness.numbers())
-    published = {call.number: call for call in calls if call.kind == PUBLISH}
+    published = {call.number: call for call in calls if call.kind in (PUBLISH, SEND)}
     for number, came in times.items():
         if number not in published:
             yield Violation("an event of nobody", f"number {number}")
@@ -256,11 +258,15 @@ def broken_events(calls: Iterable[Call], witness: Witness) -> Iterable[Violation
             yield Violation("an event said not to be sent", f"{call}: {answer.error}", call.began)
     for call in published.values():
         answer = call.answer
-        if answer is None or not call.has_result or times[call.number]:
+        if answer is None or not _is_acknowledged(call) or times[call.number]:
             continue
         # Delivery follows the acknowledgment: a witness that was lost just then proves nothing.
         if witness.was_there(call.began, answer.at + SLACK):
             yield Violation("an acknowledged event was lost", str(call), call.began)
+
+
+def _is_acknowledged(call: Call) -> bool:
+    return call.kind == PUBLISH and call.has_result
 
 
 def broken_durables(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from . import names
-from .ledger import CALL, DURABLE, PUBLISH, VOTE, Ledger
+from .ledger import CALL, DURABLE, PUBLISH, SEND, VOTE, Ledger
 from .ways import AT_ONCE, Way
 
 #: What is sent, how often, and what kind of entry it is.
@@ -19,8 +19,9 @@ MIXTURE: tuple[tuple[str, str, int], ...] = (
     (names.OTHER, CALL, 10),
     (names.PAGE, CALL, 20),
     (names.EVENT, PUBLISH, 20),
+    (names.EVENT, SEND, 10),
+    (names.ADD_DURABLE, DURABLE, 20),
 )
-WITH_DURABLES = (*MIXTURE, (names.ADD_DURABLE, DURABLE, 20))
 
 
 class Load:
@@ -30,15 +31,12 @@ class Load:
     :param rate: calls a second, all ways together.
     """
 
-    def __init__(
-        self, ledger: Ledger, ways: Sequence[Way], rate: float, seed: int, *, durables: bool
-    ) -> None:
+    def __init__(self, ledger: Ledger, ways: Sequence[Way], rate: float, seed: int) -> None:
         self._ledger = ledger
         self._ways = ways
         self._interval = 1.0 / rate
         self._random = random.Random(seed)
-        self._mixture = WITH_DURABLES if durables else MIXTURE
-        self._weights = [weight for _what, _kind, weight in self._mixture]
+        self._weights = [weight for _what, _kind, weight in MIXTURE]
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chaos load", daemon=True)
 
@@ -46,10 +44,14 @@ class Load:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Send no more, and wait until everything that was sent is over or overdue."""
+    def halt(self) -> None:
+        """Send no more."""
         self._stopped.set()
         self._thread.join()
+
+    def stop(self) -> None:
+        """Send no more, and wait until everything that was sent is over or overdue."""
+        self.halt()
         while any(call.due > self._ledger.now() for call in self._ledger.unanswered()):
             time.sleep(0.05)
 
@@ -67,7 +69,7 @@ class Load:
                 due = time.monotonic()  # what this machine could not send is not made up for
 
     def _send(self, way: Way) -> None:
-        what, kind, _weight = self._random.choices(self._mixture, self._weights)[0]
+        what, kind, _weight = self._random.choices(MIXTURE, self._weights)[0]
         if what == names.PAGE and way.name != "http":
             what = names.ECHO
         if self._ledger.in_flight(way.name) >= AT_ONCE:

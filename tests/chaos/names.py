@@ -2,8 +2,6 @@
 
 import sqlite3
 
-from flask_wamp import WAMP
-
 #: Seconds that a call may take, everywhere in these tests.
 WITHIN = 5.0
 ECHO, VOTE, NESTED, SLOW, HURT, WHO = (
@@ -20,14 +18,14 @@ ADD_DURABLE = "com.chaos.add_durable"
 SLOW_VIEW, SLEEPY_HANDLER = 0.5, 0.1
 #: Seconds that a view holds the GIL for, without end for everyone concerned.
 FOR_EVER = 3600
-
-#: Whether publishes can be durable.
-HAS_OUTBOX = hasattr(WAMP, "outbox")
+#: Bytes that a view takes at a time, without end, until somebody ends its process.
+GULP = 8 * 2**20
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS vote (number INTEGER NOT NULL, pid INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS handled (number INTEGER NOT NULL, pid INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS durable (place INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS hurt (pid INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS ballast (bytes BLOB NOT NULL);
 """
 

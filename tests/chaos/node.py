@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -15,12 +16,14 @@ import psutil
 
 from flask_wamp.node import CrossbarNode
 from flask_wamp.node.command import NodeError
-from tests.node.support import node_config
+from tests.node.support import ROOT, node_config, repository_config
 
 #: Seconds between the end of a node and its next start, as the unit's RestartSec.
 RESTART_DELAY = 0.5
 #: What the workers of Crossbar.io call themselves.
 ROUTER, CONTAINER = "RouterController", "ContainerController"
+#: What a guest is started with.
+GUEST_COMMAND = "flask --app tests.chaos.app:app wamp serve"
 
 
 def chaos_config(web: dict[str, Any], *views: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +41,26 @@ def chaos_config(web: dict[str, Any], *views: dict[str, Any]) -> dict[str, Any]:
     components = [*router["components"], *container["components"]]
     for component, extra in zip(components, (web, *views), strict=True):
         component["extra"] = {**component.get("extra", {}), **extra}
+    return config
+
+
+def guest_config(
+    web: dict[str, Any], views: dict[str, Any], other: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the same, but that a guest serves the first application: ``flask wamp serve``."""
+    config = chaos_config(web, views, other)
+    container = config["workers"][1]
+    del container["components"][0]
+    guest = next(w for w in repository_config("guest.json")["workers"] if w["type"] == "guest")
+    options = [
+        word for key, value in views.items() for word in (f"--{key.replace('_', '-')}", str(value))
+    ]
+    # The container has its name.
+    guest["id"] = "guest"
+    guest["executable"] = sys.executable
+    guest["arguments"] = ["-m", *GUEST_COMMAND.split(), *options]
+    guest["options"]["env"]["vars"]["PYTHONPATH"] = str(ROOT)
+    config["workers"].append(guest)
     return config
 
 
@@ -160,6 +183,10 @@ class KeptNode:
     def container(self) -> psutil.Process | None:
         """Return the worker that serves, or supervises."""
         return next(self._named(CONTAINER), None)
+
+    def supervisor(self) -> psutil.Process | None:
+        """Return the guest that supervises the application's processes, or the container."""
+        return next(self._named(GUEST_COMMAND), None) or self.container()
 
     def signal(self, process: psutil.Process | None, number: int) -> None:
         """Send a signal to a process, if it is one of the node's, and there."""

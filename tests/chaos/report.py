@@ -1,9 +1,12 @@
 """The ledger as a person reads it, and as a program does."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from .field import ALONE, GUEST, SUPERVISED
 from .judging import Outcome, Phase, tally
 
 #: Violations that are shown of each rule.
@@ -15,7 +18,9 @@ BEGIN, END = '<!-- made by the run: make chaos ARGS="--page docs/chaos.md" -->\n
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Return what a run has shown, for ``--json``."""
     return {
+        "shape": outcome.shape,
         "processes": outcome.processes,
+        "recycled": outcome.recycled,
         "seconds": round(outcome.seconds, 1),
         "disk": outcome.disk,
         "phases": [_phase(phase) for phase in outcome.phases],
@@ -33,6 +38,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def _phase(phase: Phase) -> dict[str, Any]:
     return {
         "fault": phase.name,
+        "began": round(phase.began, 3),
         "what": phase.what,
         **tally(phase.calls),
         "longest wait for an error": _rounded(phase.told),
@@ -52,49 +58,91 @@ def _rounded(seconds: float | None) -> float | None:
 COLUMNS = (
     "fault",
     "calls",
-    "results",
-    "errors",
-    "timeouts",
+    "of these failed, and with what",
     "longest wait for an error",
-    "first success after",
+    "node away",
     "processes back after",
-    "node ended after",
-    "node ready after",
-    "well after",
+    "all well after",
     "events not handled",
 )
+NODES = {
+    SUPERVISED: "A container supervises {processes} processes",
+    GUEST: "A guest supervises {processes} processes",
+    ALONE: "The container serves, and nothing supervises it",
+}
 
 
 def as_markdown(outcome: Outcome) -> str:
     """Return the ledger as a table, and what was broken."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    rows = [*map(_phase, outcome.phases), {"fault": "(none)", **tally(outcome.steady)}]
-    lines += [f"| {' | '.join(_cell(row.get(name)) for name in COLUMNS)} |" for row in rows]
+    title = NODES[outcome.shape].format(processes=outcome.processes)
+    lines = [f"### {title}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    names = dict.fromkeys(phase.name for phase in outcome.phases)
+    rows = [_row([each for each in outcome.phases if each.name == name]) for name in names]
+    rows.append(["nothing", *_calls(tally(outcome.steady)), *["-"] * 4, "0"])
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += [
         "",
-        f"Events: {_cell(outcome.events)}.",
-        f"Durable events: {_cell(outcome.durables)}.",
+        f"- Events: {_counted(outcome.events)}.",
+        f"- Durable events: {_counted(outcome.durables)}.",
+        f"- The small disk: {outcome.disk}.",
+        f"- Processes replaced after so many calls, meanwhile: {outcome.recycled}.",
+        f"- Not sent, as many as allowed were in flight: {_counted(outcome.not_offered)}.",
+        f"- Violations: {len(outcome.violations)}.",
     ]
-    lines.append(f"The disk: {outcome.disk}.")
-    lines.append(f"Not sent, as many as allowed were in flight: {_cell(outcome.not_offered)}.")
-    lines.append(f"Violations: {len(outcome.violations)}.")
-    shown: dict[str, int] = {}
+    shown: Counter[str] = Counter()
     for violation in outcome.violations:
-        shown[violation.rule] = shown.get(violation.rule, 0) + 1
+        shown[violation.rule] += 1
         if shown[violation.rule] <= SHOWN:
-            lines.append(f"- {violation.rule}: {violation.what}")
+            lines.append(f"    - {violation.rule}: {violation.what}")
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.2f} s"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{count} {name}" for name, count in value.items()) or "0"
-    return "-" if value is None else str(value)
+def _row(phases: Sequence[Phase]) -> list[str]:
+    """Return the line of a fault that came once or more: sums, and the longest times."""
+    first = phases[0]
+    again = f", {len(phases)} times" if len(phases) > 1 else ""
+    ended, ready = (
+        max((at for at in map(attrgetter(name), phases) if at is not None), default=None)
+        for name in ("node_ended", "node_ready")
+    )
+    return [
+        f"`{first.name}`: {first.what}{again}",
+        *_calls(tally([call for phase in phases for call in phase.calls])),
+        _longest(phase.told for phase in phases),
+        "-" if ended is None else f"{_seconds(ended)} to {_seconds(ready)}",
+        _longest(phase.back for phase in phases),
+        _longest(phase.recovered for phase in phases),
+        str(sum(phase.unhandled for phase in phases)),
+    ]
 
 
-def write_page(page: Path, outcome: Outcome) -> None:
-    """Put the table into a page, in the place of the one before."""
+def _calls(counted: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how many calls there were, and what became of those that failed."""
+    kinds = [f"{count} {_readable(name)}" for name, count in counted["errors"].items()]
+    kinds += [f"{counted[name]} {name}" for name in ("timeouts", "no answer") if counted[name]]
+    failed = counted["calls"] - counted["results"]
+    return str(counted["calls"]), f"{failed}: {', '.join(kinds)}" if failed else "0"
+
+
+def _readable(name: str) -> str:
+    error, space, ran = name.partition(" (")
+    return f"`{error}`{space}{ran}"
+
+
+def _longest(times: Iterable[float | None]) -> str:
+    return _seconds(max((at for at in times if at is not None), default=None))
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.2f} s"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "0"
+
+
+def write_page(page: Path, outcomes: Iterable[Outcome]) -> None:
+    """Put the tables into a page, in the place of those before."""
     before, _, rest = page.read_text().partition(BEGIN)
-    page.write_text(before + BEGIN + as_markdown(outcome) + END + rest.partition(END)[2])
+    tables = "\n".join(map(as_markdown, outcomes))
+    page.write_text(before + BEGIN + "\n" + tables + "\n" + END + rest.partition(END)[2])

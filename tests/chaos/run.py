@@ -5,10 +5,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .faults import ALL, Fault
 from .field import Field
-from .judging import Outcome, Phase, broken_calm, events, steady_calls, unhandled
+from .judging import (
+    Outcome,
+    Phase,
+    broken_calm,
+    events,
+    never_recycled,
+    steady_calls,
+    unhandled,
+)
 from .ledger import Violation, broken_calls, broken_durables, broken_events, broken_votes
 from .load import succeeded_since
 from .node import until
@@ -95,25 +104,30 @@ def _calls_succeed(on: Field, since: float) -> bool:
 
 def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
     """End the load, and judge all that was sent."""
-    on.load.stop()
+    if on.load is not None:
+        on.load.stop()
     until(lambda: set(on.committed()) <= set(on.durable_witness.numbers()), WELL_WITHIN)
     everything, now = on.ledger.calls, time.monotonic()
     calls = [call for call in everything if call.began >= on.counts_from]
-    until(lambda: not unhandled(calls[-50:], on.handled()), COME_WITHIN)
-    handled = on.handled()
+    # What came in a fault may have been lost; what came behind the last one must come.
+    latest = [call for call in calls if call.began > (phases[-1].over if phases else began)]
+    until(lambda: not unhandled(latest, on.handled()), COME_WITHIN)
+    handled, executed = on.handled(), on.executed()
     for phase in phases:
         phase.fill(calls, [way.name for way in on.ways], handled)
     steady = steady_calls(calls, phases)
     committed, durables = on.committed(), on.durable_witness.numbers()
+    recycled = on.recycled()
     violations = [
         *on.violations,
+        *never_recycled(recycled, _longest_up(on, began, now) if on.recycles else 0.0),
         *(Violation("an answer to nobody", stray) for stray in on.ledger.strays),
         *broken_calls(everything, now),
-        *broken_votes(everything, on.executed()),
+        *broken_votes(everything, executed),
         *broken_events(everything, on.event_witness),
         *broken_durables(everything, committed, on.durable_witness),
         *broken_calm(steady, handled),
-        *(broken for phase in phases for broken in phase.broken(handled)),
+        *(broken for phase in phases for broken in phase.broken(handled, executed)),
     ]
     return Outcome(
         phases=phases,
@@ -127,10 +141,18 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
             "received again": len(durables) - len(set(durables)),
         },
         disk="tmpfs" if on.has_small_disk else "RLIMIT_FSIZE",
+        shape=on.shape,
         processes=on.processes,
+        recycled=recycled,
         seconds=now - began,
         log=on.node.log() if violations else "",
     )
+
+
+def _longest_up(on: Field, began: float, now: float) -> float:
+    """Return the longest time, in seconds, in which the node did not end."""
+    times = [began, *(at for at, _code in on.node.ends if at > began), now]
+    return max(later - earlier for earlier, later in pairwise(times))
 
 
 def _say(text: str) -> None:

@@ -2,15 +2,20 @@
 
 import contextlib
 import time
+import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psutil
 
+from . import names
 from .field import Field
 from .ledger import Violation
 from .node import CONTAINER, ROUTER
 
+#: Threads for HTTP views in the configuration of the node: ``maxthreads``.
+HTTP_THREADS = 20
 #: Seconds between two looks.
 INTERVAL = 1.0
 #: Most that the second half may grow in a minute: KiB of memory, descriptors, threads. A call that
@@ -61,6 +66,7 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
 
 def soak(on: Field, seconds: float) -> dict[int, Usage]:
     """Sample the processes of the node for so long, by process id."""
+    _fill_pool(on)
     usages: dict[int, Usage] = {}
     began = time.monotonic()
     while (at := time.monotonic() - began) < seconds:
@@ -70,6 +76,21 @@ def soak(on: Field, seconds: float) -> dict[int, Usage]:
                 usage.add(at, process)
         time.sleep(INTERVAL)
     return usages
+
+
+def _fill_pool(on: Field) -> None:
+    """Make as many requests at once as the router has threads for, which never become fewer.
+
+    Otherwise it has another one whenever the machine was slow enough for so many requests to meet.
+    """
+
+    def request(number: int) -> None:
+        url = f"{on.node.url}call/{names.SLOW}/{number}"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=30) as response:
+            response.read()
+
+    with ThreadPoolExecutor(HTTP_THREADS) as pool:
+        list(pool.map(request, range(HTTP_THREADS)))
 
 
 def _name(process: psutil.Process) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .judging import Phase, broken_calm, events, steady_calls, tally
-from .ledger import CALL, ERROR, PUBLISH, RESULT, TIMEOUT, Answer, Call
+from .judging import Phase, broken_calm, events, never_recycled, steady_calls, tally
+from .ledger import CALL, ERROR, PUBLISH, RESULT, SEND, TIMEOUT, Answer, Call
 
 BEGAN, OVER = 100.0, 110.0
 WAYS = ("websocket", "http")
@@ -67,6 +67,14 @@ def test_judging_accepted_calls_that_failed() -> None:
     met = phase(accepted, just_sent, refused, well, spares="accepted")
     assert [violation.what.split()[1] for violation in met.broken(set())] == ["0"]
     assert rules(phase(accepted, just_sent, refused, well)) == []
+
+
+def test_judging_a_stop_that_does_not_answer_what_was_executed() -> None:
+    failed = call(0, 101, 101.5, ERROR)
+    met = phase(failed, call(1, 101, 102), spares="accepted")
+    assert [v.rule for v in met.broken(set(), {0, 1})] == ["fault answers what was executed"]
+    assert not list(met.broken(set(), {1}))
+    assert not list(phase(failed).broken(set(), {0}))
 
 
 def test_judging_any_call_that_failed_where_all_are_spared() -> None:
@@ -141,4 +149,12 @@ def test_judging_counts() -> None:
         "no answer": 1,
     }
     published = [call(number, 1, 2, kind=PUBLISH) for number in range(3)]
-    assert list(events(published, seen=[0, 1], handled={0: 2}).values()) == [3, 1, 2, 1]
+    assert list(events(published, seen=[0, 1], handled={0: 2}).values()) == [3, 1, 2, 1, 0, 0]
+    sent = [call(number, 1, 2, kind=SEND) for number in range(3)]
+    assert list(events(sent, seen=[1], handled={}).values()) == [0, 0, 0, 0, 3, 2]
+
+
+def test_judging_a_run_in_which_nothing_was_recycled() -> None:
+    assert [v.rule for v in never_recycled(0, 121.0)] == ["processes are recycled"]
+    assert not list(never_recycled(0, 20.0))
+    assert not list(never_recycled(3, 600.0))

@@ -11,6 +11,7 @@ from .ledger import (
     CALL,
     DURABLE,
     PUBLISH,
+    SEND,
     SLACK,
     VOTE,
     Call,
@@ -237,6 +238,21 @@ def test_ledger_event_of_nobody_and_one_said_not_to_be_sent(book: Book) -> None:
     call = book.failed(PUBLISH, may_have_run=False)
     book.receive(call.number, 999)
     assert book.events() == ["an event said not to be sent", "an event of nobody"]
+
+
+def test_ledger_event_that_nobody_acknowledged_may_be_lost_but_not_doubled(book: Book) -> None:
+    book.witness.subscribed(book.now)
+    _lost, doubled = book.succeeded(SEND), book.succeeded(SEND)
+    assert book.events() == []
+    book.receive(doubled.number, doubled.number)
+    assert book.events() == ["an event twice"]
+
+
+def test_ledger_unacknowledged_event_said_not_to_be_sent(book: Book) -> None:
+    call = book.failed(SEND, may_have_run=False)
+    assert book.events() == []
+    book.receive(call.number)
+    assert book.events() == ["an event said not to be sent"]
 
 
 # --- durable publishes

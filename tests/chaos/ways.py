@@ -21,7 +21,7 @@ from flask_wamp import WAMP, CallTimeout
 from flask_wamp._twisted.reactor_thread import running_reactor
 from tests.node.support import on_reactor
 
-from .ledger import PUBLISH, Call, Ledger, Witness
+from .ledger import PUBLISH, SEND, Call, Ledger, Witness
 from .names import PAGE, WITHIN, name_of
 
 #: Seconds between two attempts of a peer to connect, and how long one may take.
@@ -96,7 +96,7 @@ class AutobahnPeer:
         return self.session is not None
 
     def begin(self, call: Call) -> None:
-        """Send a call, or an acknowledged publish."""
+        """Send a call or publish."""
         self._reactor.callFromThread(self._send, call)
 
     def close(self) -> None:
@@ -167,6 +167,9 @@ class AutobahnPeer:
         except Exception as error:  # noqa: BLE001 - whatever Autobahn says of a dying transport
             self.ledger.error(call, name_of(error))
             return
+        if call.kind == SEND:
+            self.ledger.result(call, call.number)
+            return
         # It is not canceled at the router: Autobahn takes the answer to that for a violation of the
         # protocol, and ends the session.
         too_late = self._reactor.callLater(
@@ -195,6 +198,8 @@ class AutobahnPeer:
         if call.kind == PUBLISH:
             acknowledged = PublishOptions(acknowledge=True)
             return session.publish(call.what, call.number, options=acknowledged)
+        if call.kind == SEND:
+            return session.publish(call.what, call.number)
         return session.call(call.what, call.number)
 
 
@@ -265,8 +270,10 @@ class FlaskWay(_Threads):
 
     def _work(self, call: Call) -> None:
         with self.app.app_context():
-            if call.kind == PUBLISH:
-                g.wampy.with_options(acknowledge=True).publish(call.what, call.number)
+            if call.kind in (PUBLISH, SEND):
+                g.wampy.with_options(acknowledge=call.kind == PUBLISH).publish(
+                    call.what, call.number
+                )
                 self.ledger.result(call, call.number)
             else:
                 self.ledger.result(call, g.wampy.call(call.what, call.number))
@@ -289,7 +296,7 @@ class HTTPWay(_Threads):
         self._submit(call, self._work)
 
     def _work(self, call: Call) -> None:
-        path = f"{'publish' if call.kind == PUBLISH else 'call'}/{call.what}"
+        path = f"{call.kind if call.kind in (PUBLISH, SEND) else 'call'}/{call.what}"
         if call.what == PAGE:
             path = PAGE
         # The view has WITHIN seconds; the request a little more, so that its answer is seen.

@@ -43,7 +43,7 @@ class Forker:
         self._application = application
         self._server: Server | None = None
         self._delay = FIRST_DELAY
-        self._renewed: Deferred[None] | None = None
+        self._renewed: list[Deferred[None]] = []
         self._stray = 0
         self.users = 0
         self.is_over = not adopt_descendants()
@@ -73,7 +73,8 @@ class Forker:
         if self._server is not None:
             self._server.close()
         renewed: Deferred[None] = Deferred()
-        self._renewed = renewed
+        # Somebody else may wait for the one before, which says nothing any more.
+        self._renewed.append(renewed)
         self._begin()
         return renewed
 
@@ -120,8 +121,8 @@ class Forker:
                 process.not_started(str(error))
 
     def _tell_renewed(self) -> None:
-        renewed, self._renewed = self._renewed, None
-        if renewed is not None:
+        waiting, self._renewed = self._renewed, []
+        for renewed in waiting:
             renewed.callback(None)
 
     def _look_for_strays(self) -> None:
