@@ -23,7 +23,8 @@ NONE_THERE = (
     "or serve with flask wamp serve --processes 1"
 )
 ROUTER_KEEPS = (
-    "HTTP views run in the router's process, which has the code of before until the node restarts"
+    "HTTP views run in the router's process, and so do rights (allow=...): it has the code of before "
+    "until the node restarts"
 )
 
 
@@ -59,20 +60,24 @@ def reload(names: tuple[str, ...], config: Path, timeout: float) -> None:
     """Replace the serving processes."""
     url, realms = _backend(config)
     told: set[str] = set()
+    there: set[str] = set()
     failed = False
     for realm in realms:
         try:
             with connect(url, realm) as wampy:
                 for name in sorted(_supervisors(wampy)):
+                    there.add(name)
                     if not names or name in names:
                         told.add(name)
                         failed |= not _reload(wampy, name, timeout)
         except NotConnected as error:
             raise NotReached(with_remedy(error, "is the node running?")) from error
-    if not told and not names:
+    if not there:
         raise click.ClickException(NONE_THERE)
     if missing := set(names) - told:
-        raise click.ClickException(f"no supervisor is called {', '.join(sorted(missing))}")
+        raise click.ClickException(
+            f"no supervisor is called {', '.join(sorted(missing))}; there are {', '.join(sorted(there))}"
+        )
     click.echo(ROUTER_KEEPS)
     if failed:
         raise click.ClickException("not all processes were replaced; those of before serve on")

@@ -68,6 +68,9 @@ class Ending:
         if not self._before and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._told)
+            if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+                # A terminal that closes tells all; the controller stops the node in order.
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def begin(self) -> None:
         """Do what is to be done first, and then what SIGTERM would have done; once."""

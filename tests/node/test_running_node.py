@@ -130,6 +130,21 @@ def test_stop_answers_what_runs_and_is_clean(tmp_path: Path) -> None:
         assert not node.processes()
 
 
+@pytest.mark.slow
+def test_terminal_that_closes_stops_the_node_in_order(tmp_path: Path) -> None:
+    """It tells all processes at once, and twice: the shell does, and the kernel."""
+    with running(tmp_path) as node:
+        node.program.wait_for(" is ready at ", timeout=START)
+        with connected(node.ws_url) as peer:
+            call = peer.start_call("com.stop.slow", 1.0)
+            assert peer.call("com.stop.slow", 0.3) == "done"
+            for _ in range(2):
+                os.killpg(node.program.process.pid, signal.SIGHUP)
+            assert call.result(LIMIT) == "done"
+        assert node.program.wait() == 0, node.program.output[-3000:]
+        assert not node.processes()
+
+
 def test_what_never_ends_does_not_hold_a_stop(tmp_path: Path) -> None:
     with running(tmp_path, grace=1.0) as node:
         node.program.wait_for(" is ready at ", timeout=START)

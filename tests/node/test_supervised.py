@@ -158,7 +158,7 @@ def test_reload_names_what_is_not_there(supervisor: Program, peers_node: Crossba
     config = f"{peers_node.directory}/config.json"
     with python("-m", "flask", "wamp", "reload", "nothing", "--config", config) as program:
         assert program.wait() == 1
-        assert "no supervisor is called nothing" in program.output
+        assert "no supervisor is called nothing; there are tests_node_apps_perils" in program.output
 
 
 def test_hangup_replaces_the_processes(caller: Peer, supervisor: Program) -> None:

@@ -253,8 +253,6 @@ class SessionLink:
             text = f"{what} was not answered within {timeout:g} s"
             reply.give_up(lambda sent: self.late(text, timeout, sent=sent))
             self.give_up(reply, cancel_mode)
-            # Or what has come meanwhile.
-            return reply.result()
         finally:
             self._waiting.discard(reply)
             if not reply.done():
@@ -262,6 +260,8 @@ class SessionLink:
                 # any more, what was sent is canceled.
                 reply.give_up(lambda _sent: TimeoutError())
                 self.give_up(reply, cancel_mode)
+        # What was given up, or what has come meanwhile; a TimeoutError as its context would tell nothing.
+        return reply.result()
 
 
 def _settle(outcome: Any, reply: Reply) -> None:

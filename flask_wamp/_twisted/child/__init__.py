@@ -14,5 +14,5 @@ four descriptors:
   ``failed``, with the reason, before it ends with 1.
 
 SIGTERM lets it finish and end, at once the second time. SIGUSR1 writes down where its threads are.
-SIGINT, which a terminal sends to all, is the supervisor's business.
+SIGINT and SIGHUP, which a terminal sends to all, are the supervisor's business.
 """

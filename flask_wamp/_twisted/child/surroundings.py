@@ -20,6 +20,7 @@ def settle() -> int:
         the supervisor's words for its own input.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     faulthandler.enable()
     # Written by the signal's handler itself, whoever has the interpreter's lock.
     faulthandler.register(signal.SIGUSR1, all_threads=True)

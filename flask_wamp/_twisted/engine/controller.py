@@ -5,7 +5,8 @@ Crossbar.io 26.10.1:
 - ``crossbar/node/main.py``, ``_run_command_start``, prints an empty line below its banner, and does so
   where the log level leaves the banner out as well.
 - ``crossbar/node/controller.py``, ``NodeController.onJoin``: after SIGINT the node ends with exit code 0,
-  after SIGTERM with 1, whatever it has done meanwhile; further signals count for nothing.
+  after SIGTERM with 1, whatever it has done meanwhile; further signals count for nothing. SIGHUP, of a
+  terminal that closes, ends it alone, and its workers with the calls that run.
 - There, ``_cleanup_worker``: a worker that does not end is waited for, and killed after some 21 s.
 - ``crossbar/node/node.py`` tells systemd that the node is ready once its workers have started, whether
   or not they serve anything.
@@ -38,6 +39,12 @@ def print_text(*values: Any, **options: Any) -> None:
         print_(*values, **options)
 
 
+def hangup() -> list[signal.Signals]:
+    """Return SIGHUP, by which a terminal that closes stops the node, unless ``nohup`` lets it live."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [] if ignored else [signal.SIGHUP]
+
+
 class Stop:
     """Stops the node at the first signal, and ends it at the second, or when it takes too long.
 
@@ -49,11 +56,14 @@ class Stop:
         self._limit = limit
         self._begun = False
         self._stop: Any = signal.getsignal(signal.SIGINT)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, *hangup()):
             signal.signal(number, self._told)
 
-    def _told(self, _number: int, frame: FrameType | None) -> None:
+    def _told(self, number: int, frame: FrameType | None) -> None:
         if self._begun:
+            if number == signal.SIGHUP:
+                # Of a terminal that closes, the shell and the kernel tell.
+                return
             self._end("the node was told twice to stop: it ends with what runs")
         self._begun = True
         late = threading.Timer(
@@ -109,7 +119,7 @@ def main() -> None:
     # process of a container is ended by none that it does not handle. Afterwards Crossbar.io stops
     # the node, where it finds Python's own handler.
     handler = signal.getsignal(signal.SIGINT)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, *hangup()):
         signal.signal(number, lambda number, _frame: os._exit(128 + number))
     address = os.environ.pop("NOTIFY_SOCKET", None)
     if address:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from ...address import URL_REMEDY, Address
 from ...errors import ConfigError
 
 #: Processes of one supervisor at most.
@@ -140,6 +141,14 @@ def _whole(most: float) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and 0 <= value <= most
 
 
+def _is_url(value: Any) -> bool:
+    try:
+        # Several, with commas, are tried in order.
+        return isinstance(value, str) and all(map(Address.parse, value.split(",")))
+    except ValueError:
+        return False
+
+
 def _seconds(least: float) -> Callable[[Any], bool]:
     return lambda value: _is_number(value) and least <= value <= LONGEST
 
@@ -149,10 +158,7 @@ _SETTINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         _whole(MOST_PROCESSES),
         f"give a number of processes, 0 to {MOST_PROCESSES}, as in 2",
     ),
-    "url": (
-        lambda value: isinstance(value, str) and ":" in value,
-        'give a router, as in "unix:router.sock"',
-    ),
+    "url": (_is_url, f'give a router, as in "unix:router.sock": {URL_REMEDY}'),
     "view_limit": (_seconds(0.1), "give seconds, 0.1 or more, as in 30, or leave it out"),
     "unresponsive": (_seconds(2 * BEAT), f"give seconds, {2 * BEAT:g} or more, as in 1.0"),
     "max_calls": (_whole(1e12), "give a number of calls, as in 10000, or 0 for never"),
@@ -163,3 +169,6 @@ _SETTINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "end_unserved_after": (_seconds(0.1), "give seconds, as in 30, or leave it out"),
     "preload": (lambda value: isinstance(value, bool), "give true or false"),
 }
+#: The settings, and those of them that say something of a supervisor's processes alone.
+NAMES = frozenset(_SETTINGS)
+SUPERVISED = frozenset({"view_limit", "unresponsive", "max_calls", "start_limit", "preload"})

@@ -1,12 +1,15 @@
 """Rules for how a component's processes are supervised."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from ..._twisted.supervise.settings import wrong_in
+from ..._twisted.supervise.settings import NAMES, SUPERVISED, wrong_in
 from ..layout import Layout
 from .finding import Rules, Told
 
 RULES = Rules()
+#: How much like a setting a key is that is likely to be meant for it; others are a component's own.
+ALIKE = 0.82
 
 
 @RULES.error
@@ -31,3 +34,30 @@ def processes_without_a_router(node: Layout) -> Iterator[Told]:
                 "the component's processes do not know where the router is",
                 'name it, as in "url": "unix:router.sock", or connect over a Unix socket',
             )
+
+
+@RULES.warning
+def misspelled_settings(node: Layout) -> Iterator[Told]:
+    """Keys that nobody reads: a node with ``proceses`` would be one that nobody supervises."""
+    for _worker, component in node.components("router", "container"):
+        extra = component.part("extra")
+        for key in set(extra.value) - NAMES:
+            for meant in get_close_matches(key, NAMES, n=1, cutoff=ALIKE):
+                yield f"{extra.where}.{key}", f"{key} is no setting", f"write {meant}"
+
+
+@RULES.warning
+def settings_without_effect(node: Layout) -> Iterator[Told]:
+    """Settings for processes that a supervisor has, where there is none."""
+    for _worker, component in node.components("router"):
+        extra = component.part("extra")
+        for key in sorted({"processes", *SUPERVISED} & set(extra.value)):
+            remedy = "write it into the extra of the container's component"
+            yield f"{extra.where}.{key}", f"{key} has no effect in the router", remedy
+    for _worker, component in node.components("container"):
+        extra = component.part("extra")
+        if extra.get("processes"):
+            continue
+        for key in sorted(SUPERVISED & set(extra.value)):
+            remedy = 'let processes serve, as in "processes": 1, or leave it out'
+            yield f"{extra.where}.{key}", f"{key} has no effect without processes", remedy

@@ -157,8 +157,11 @@ def test_link_timeout_cancels_the_call(
     answer = threads.submit(link.call, "com.example.slow", [], {}, Options(timeout=0.05))
     (call,) = sent(transport, message.Call, turns)
     turns.run_until(answer.done)
-    with pytest.raises(CallTimeout, match=r"'com\.example\.slow' was not answered within 0\.05 s"):
+    text = r"'com\.example\.slow' was not answered within 0\.05 s"
+    with pytest.raises(CallTimeout, match=text) as caught:
         answer.result()
+    # The log of an application shows one traceback, not two.
+    assert caught.value.__context__ is None
     (cancel,) = sent(transport, message.Cancel, turns)
     assert cancel.request == call.request
     transport.receive(message.Result(call.request, args=["late"]))

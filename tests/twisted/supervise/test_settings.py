@@ -33,6 +33,8 @@ def test_given_settings_are_taken() -> None:
         ("processes", 1.5, "0 to 64"),
         ("url", "router", "unix:router.sock"),
         ("url", 1, "unix:router.sock"),
+        ("url", "http://localhost:8080/ws", "ws://HOST:PORT"),
+        ("url", "unix:router.sock,rs://localhost", "ws://HOST:PORT"),
         ("view_limit", 0, "leave it out"),
         ("view_limit", float("nan"), "leave it out"),
         ("unresponsive", 0.25, "0.5 or more"),

@@ -152,6 +152,17 @@ MISTAKES: dict[str, list[Change]] = {
         lambda c: views(c)["components"][0]["extra"].update(processes=100),
         lambda c: views(c)["components"][0]["extra"].update(view_limit="1 s"),
         lambda c: router(c)["components"][0]["extra"].update(watchdog=-1),
+        lambda c: views(c)["components"][0]["extra"].update(url="http://localhost:8080/ws"),
+    ],
+    "misspelled-settings": [
+        lambda c: views(c)["components"][0]["extra"].update(proceses=2),
+        lambda c: views(c)["components"][0]["extra"].update(max_call=1000),
+        lambda c: router(c)["components"][0]["extra"].update(end_unserved_afer=30),
+    ],
+    "settings-without-effect": [
+        lambda c: views(c)["components"][0]["extra"].update(processes=0, view_limit=3),
+        lambda c: router(c)["components"][0]["extra"].update(processes=2),
+        lambda c: router(c)["components"][0]["extra"].update(max_calls=1000),
     ],
     "processes-without-a-router": [
         lambda c: (
