@@ -8,12 +8,11 @@ import select
 import signal
 import sys
 
+from ...tracing.lines import ChildFormatter
 from .orders import LEFT_ALONE
 
 #: prctl(2): this signal when the parent ends.
 _PR_SET_PDEATHSIG = 1
-_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_DEBUG_PRIORITY = 7
 
 
 def settle() -> int:
@@ -42,20 +41,10 @@ def settle() -> int:
 def log_to_stderr() -> None:
     """Log to standard error, with priorities, unless the application says otherwise."""
     handler = logging.StreamHandler()
-    handler.setFormatter(PriorityFormatter("%(name)s: %(message)s"))
+    # A stranger's line break in a message begins no line that looks like another message.
+    handler.setFormatter(ChildFormatter())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("flask_wamp").setLevel(logging.INFO)
-
-
-class PriorityFormatter(logging.Formatter):
-    """Puts its priority before each line of a record, as sd-daemon(3) has it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of a record."""
-        level = record.levelno
-        priority = next((p for least, p in _PRIORITIES if level >= least), _DEBUG_PRIORITY)
-        lines = super().format(record).splitlines() or [""]
-        return "\n".join(f"<{priority}>{line}" for line in lines)
 
 
 def _end_with_parent(commands: int) -> None:

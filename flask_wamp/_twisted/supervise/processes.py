@@ -132,8 +132,8 @@ class ChildProcess:
     def _report(self, line: str) -> None:
         try:
             report = json.loads(line)
-        except ValueError:
-            return  # cut off, as a pipe that was full leaves it
+        except (ValueError, RecursionError):
+            return  # cut off, as a pipe that was full leaves it, or a view's own words
         if isinstance(report, dict):
             self._watcher.reported(report)
 

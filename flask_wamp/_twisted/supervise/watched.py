@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from ...tracing.lines import printable
 from .ends import words_of
 from .lines import level_of
 from .settings import ChildSettings, Settings
@@ -152,6 +153,8 @@ class Watched:
     def said(self, stream: int, line: str) -> None:
         """Take a line of its output."""
         level, text = level_of(line, "info" if stream == 1 else "warn")
+        # Tabs are harmless; what moves a terminal's cursor is not.
+        text = "\t".join(map(printable, text.split("\t")))
         self.last_lines.append(text)
         self._log(level, f"[{self.settings.slot}] {text}")
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from flask_wamp._twisted.supervise.supervisor import FAILURES
+from tests.attempts import attempt
 
 from .doubles import World
 
@@ -258,6 +259,13 @@ def test_output_is_logged_at_its_own_level() -> None:
         ("error", "[0] grave"),
         ("info", "[0] by the way"),
     ]
+
+
+@attempt("limits", "a view that prints what moves a terminal's cursor", "it is shown, and not done")
+def test_output_is_harmless_where_it_is_logged() -> None:
+    world = World(1)
+    world.started[0].say("a\ttab, \x1b[2J\x9b and \u2028")
+    assert world.log == [("warn", "[0] a\ttab, \\x1b[2J\\x9b and \\u2028")]
 
 
 def test_stop_lets_processes_drain_and_leaves_none() -> None:
