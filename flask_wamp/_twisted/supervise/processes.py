@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from .computing import Times, times_of
 from .descriptors import Pipes, Reader, close_all, watch_end
 from .lines import Lines
 from .settings import ChildSettings
@@ -121,6 +122,10 @@ class ChildProcess:
         if self.pid is not None and self._readers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def times(self) -> Times:
+        """Return how long each of its threads has computed."""
+        return times_of(self.pid)
 
     def hang_up(self) -> None:
         """Close what commands come through."""

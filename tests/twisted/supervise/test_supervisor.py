@@ -85,6 +85,23 @@ def test_silent_process_writes_down_where_it_is_and_is_killed(unresponsive: floa
     assert (hung.is_alive, other.is_alive, len(world.alive)) == (False, True, 2)
 
 
+@attempt(
+    "limits",
+    "calls that compute on all threads, so that heartbeats are late",
+    "the process is not taken for one that hangs",
+)
+def test_process_whose_threads_compute_in_turn_is_busy_and_not_for_ever() -> None:
+    world = World.ready(2)
+    busy, held = world.started
+    busy.busy_threads, held.busy_threads = 8, 1
+    for _turn in range(20):
+        world.clock.advance(0.25)
+    assert (busy.signals, held.signals) == ([], [signal.SIGUSR1, signal.SIGKILL])
+    for _turn in range(40):
+        world.clock.advance(0.25)
+    assert busy.signals == [signal.SIGUSR1, signal.SIGKILL]
+
+
 def test_supervisor_that_stood_still_itself_reads_first_and_kills_nobody() -> None:
     """Its own SIGSTOP, a suspended machine: the heartbeats are in the pipe."""
     world = World.ready(1)
