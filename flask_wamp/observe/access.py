@@ -30,12 +30,19 @@ def _has(request: Request, token: Secret) -> bool:
 
 
 def _is_local(request: Request) -> bool:
-    # Werkzeug's ProxyFix, where the application has it, has put the visitor's address in the place
-    # of the proxy's already.
-    is_fixed = "werkzeug.proxy_fix.orig" in request.environ
-    if not is_fixed and any(name in request.headers for name in _FORWARDED):
+    addresses = [request.remote_addr or ""]
+    named = request.headers.get("X-Forwarded-For")
+    if named is not None and "werkzeug.proxy_fix.orig" in request.environ:
+        # Werkzeug's ProxyFix, where the application has it, has put the visitor's address in the
+        # place of the proxy's, unless it is for other headers alone. So all have to be of here.
+        addresses += named.split(",")
+    elif any(name in request.headers for name in _FORWARDED):
         return False
+    return all(_is_loopback(each.strip()) for each in addresses)
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False

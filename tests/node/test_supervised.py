@@ -1,5 +1,6 @@
 """Supervised processes: what ends one costs the calls in it, and it is back; reloads cost none."""
 
+import os
 import re
 import signal
 import threading
@@ -9,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from flask_wamp.node import CrossbarNode
+from tests.attempts import attempt
 
 from .conftest import trusted_url
 from .programs import Program, python
@@ -105,6 +108,26 @@ def test_what_ends_a_process_costs_its_calls_and_it_is_back(
     wait_until(lambda: restarts(caller) > count and status(caller)["ready"] == 2, "it is back")
     assert len(pids(caller) & before) == 1
     assert end in supervisor.output
+
+
+@attempt(
+    "limits",
+    "a view that forks, and a process that dies before its copy",
+    "its callers get an error at once, and it is back",
+)
+def test_process_that_has_forked_is_gone_with_its_connection(
+    caller: Peer, supervisor: Program
+) -> None:
+    count = restarts(caller)
+    with pytest.raises(ApplicationError, match="canceled"):
+        caller.call("com.perils.forks")
+    supervisor.wait_for("the copy is ")
+    (copy,) = re.findall(r"the copy is (\d+)\.", supervisor.output)
+    try:
+        wait_until(lambda: restarts(caller) > count and status(caller)["ready"] == 2, "it is back")
+        assert psutil.Process(int(copy)).is_running()
+    finally:
+        os.kill(int(copy), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("peril", ["stopped", "holds_the_lock"])

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from ...config import WampConfig
 from ..replies import Reply
 from ..session import NO_OPTIONS, Session
+from .forks import leave_at_fork
 from .login import ClientSession, Context, Login
 from .pulse import PROBE, Pulse
 from .transports import dial
@@ -218,6 +219,7 @@ class Connector:
     def _connected(self, protocol: Any) -> None:
         self._attempt = None
         self._protocol = protocol
+        leave_at_fork(protocol)
 
     def _refused(self, failure: Failure) -> None:
         self._attempt = None

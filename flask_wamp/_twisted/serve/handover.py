@@ -72,5 +72,5 @@ def keys_in(answer: Any) -> set[Key]:
     """Return what :meth:`Desk.taken` has said elsewhere; nothing where it is something else."""
     try:
         return {(int(subscription), int(publication)) for subscription, publication in answer}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return set()

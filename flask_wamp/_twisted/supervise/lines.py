@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from ...tracing.lines import level_of
+from ...tracing.lines import level_of, printable
 
 #: Bytes of a line; the rest of a longer one is dropped.
 LONGEST_LINE = 8192
@@ -64,5 +64,7 @@ def log_line(log: Callable[[str, str], None], line: str, otherwise: int, begin: 
     :param begin: what stands before it in the log.
     """
     level, text = level_of(line, otherwise)
+    # Tabs are harmless; what moves a terminal's cursor is not.
+    text = "\t".join(map(printable, text.split("\t")))
     log(_NAMES[level], begin + text)
     return text

@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from .computing import Times, times_of
 from .descriptors import Pipes, Reader, close_all, watch_end
 from .lines import Lines
 from .settings import ChildSettings
@@ -122,6 +123,10 @@ class ChildProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def times(self) -> Times:
+        """Return how long each of its threads has computed."""
+        return times_of(self.pid)
+
     def hang_up(self) -> None:
         """Close what commands come through."""
         self._hung_up = True
@@ -132,8 +137,8 @@ class ChildProcess:
     def _report(self, line: str) -> None:
         try:
             report = json.loads(line)
-        except ValueError:
-            return  # cut off, as a pipe that was full leaves it
+        except (ValueError, RecursionError):
+            return  # cut off, as a pipe that was full leaves it, or a view's own words
         if isinstance(report, dict):
             self._watcher.reported(report)
 

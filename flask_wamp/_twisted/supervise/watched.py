@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from .computing import Times, take_turns
 from .ends import words_of
 from .lines import log_line
 from .settings import ChildSettings, Settings
@@ -18,6 +19,9 @@ STACKS_TIME = 0.2
 #: Seconds until a silent process is looked at again: where the supervisor itself has stood still,
 #: what it was told meanwhile is read by then.
 SECOND_LOOK = 0.05
+#: How much longer a process may be silent whose threads compute in turn: it is busy, and its heartbeat
+#: waits for its turn.
+BUSY = 10
 #: Lines of output that an account of an end has.
 LAST_LINES = 10
 
@@ -36,6 +40,9 @@ class Process(Protocol):
 
     def signal(self, number: int) -> None:
         """Send a signal; one that has ended gets none."""
+
+    def times(self) -> Times:
+        """Return how long each of its threads has computed."""
 
     def hang_up(self) -> None:
         """Close what commands come through: a child ends at once then."""
@@ -83,6 +90,8 @@ class Watched:
         self._ready, self._taken, self._beaten, self._over = ready, taken, beaten, over
         self._is_done = False
         self._silence: Any = None
+        self._heard = 0.0
+        self._times: Times = {}
         self._killing: Any = None
 
     @property
@@ -198,12 +207,24 @@ class Watched:
     def _listen(self) -> None:
         """Expect the next heartbeat."""
         if self._silence is not None and self._silence.active():
-            self._silence.reset(self._limits.unresponsive)
-        else:
-            self._silence = self._clock.callLater(self._limits.unresponsive, self._look_again)
+            self._silence.cancel()
+        self._heard = self._clock.seconds()
+        self._silence = self._clock.callLater(self._limits.unresponsive / 2, self._look)
+
+    def _look(self) -> None:
+        self._times = self._times_now()
+        self._silence = self._clock.callLater(self._limits.unresponsive / 2, self._look_again)
 
     def _look_again(self) -> None:
         self._silence = self._clock.callLater(SECOND_LOOK, self._silent)
 
     def _silent(self) -> None:
+        silent = self._clock.seconds() - self._heard
+        is_patient = silent < BUSY * self._limits.unresponsive
+        if is_patient and take_turns(self._times, self._times_now()):
+            self._look()
+            return
         self.give_up(f"has not been heard of for {self._limits.unresponsive:g} s")
+
+    def _times_now(self) -> Times:
+        return {} if self.process is None else self.process.times()

@@ -68,6 +68,17 @@ def killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@wamp.callee("com.perils.forks")
+def forks() -> None:
+    """Die before a copy of the process, as ``multiprocessing`` makes it."""
+    copy = os.fork()
+    if not copy:
+        time.sleep(60)
+        os._exit(0)
+    os.write(1, f"the copy is {copy}.\n".encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @wamp.callee("com.perils.stopped")
 def stopped() -> None:
     """Be stopped."""

@@ -479,6 +479,6 @@ def test_desk_remembers_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.taken() == [[1, 3], [1, 4], [1, 5]]
 
 
-@pytest.mark.parametrize("answer", [None, 5, ["x"], [[1, 2, 3]], [[1, "x"]]])
+@pytest.mark.parametrize("answer", [None, 5, ["x"], [[1, 2, 3]], [[1, "x"]], [[1, float("inf")]]])
 def test_keys_of_an_answer_that_is_something_else(answer: Any) -> None:
     assert keys_in(answer) == set()

@@ -34,7 +34,7 @@ def main() -> None:
     if wish == "noise":
         os.write(1, b"x" * 100_000 + b"\n")
         os.write(2, b"<3>grave\n")
-        os.write(3, b"no json\n[]\n")
+        os.write(3, b"no json\n[]\n" + b"[" * 200_000 + b"\n")
     if wish == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
     if wish == "fails":

@@ -20,6 +20,7 @@ class FakeProcess:
         self.words: list[str] = []
         self.signals: list[int] = []
         self.is_alive = True
+        self.busy_threads = 0
         #: It does what it is told.
         self.takes = True
         self._watcher = watcher
@@ -34,6 +35,11 @@ class FakeProcess:
         self.signals.append(number)
         if number == signal.SIGKILL:
             self._clock.callLater(0, self.end, -number)
+
+    def times(self) -> dict[int, int]:
+        """Have some threads, each of which has computed for so long."""
+        computed = round(self._clock.seconds() * 100)
+        return dict.fromkeys(range(self.busy_threads), computed)
 
     def hang_up(self) -> None:
         self._clock.callLater(0, self.end, 0)

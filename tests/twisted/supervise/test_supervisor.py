@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from flask_wamp._twisted.supervise.supervisor import FAILURES
+from tests.attempts import attempt
 
 from .doubles import World
 
@@ -82,6 +83,23 @@ def test_silent_process_writes_down_where_it_is_and_is_killed(unresponsive: floa
     world.live(0.25)
     assert f"has not been heard of for {unresponsive:g} s" in world.errors()
     assert (hung.is_alive, other.is_alive, len(world.alive)) == (False, True, 2)
+
+
+@attempt(
+    "limits",
+    "calls that compute on all threads, so that heartbeats are late",
+    "the process is not taken for one that hangs",
+)
+def test_process_whose_threads_compute_in_turn_is_busy_and_not_for_ever() -> None:
+    world = World.ready(2)
+    busy, held = world.started
+    busy.busy_threads, held.busy_threads = 8, 1
+    for _turn in range(20):
+        world.clock.advance(0.25)
+    assert (busy.signals, held.signals) == ([], [signal.SIGUSR1, signal.SIGKILL])
+    for _turn in range(40):
+        world.clock.advance(0.25)
+    assert busy.signals == [signal.SIGUSR1, signal.SIGKILL]
 
 
 def test_supervisor_that_stood_still_itself_reads_first_and_kills_nobody() -> None:
@@ -258,6 +276,13 @@ def test_output_is_logged_at_its_own_level() -> None:
         ("error", "[0] grave"),
         ("info", "[0] by the way"),
     ]
+
+
+@attempt("limits", "a view that prints what moves a terminal's cursor", "it is shown, and not done")
+def test_output_is_harmless_where_it_is_logged() -> None:
+    world = World(1)
+    world.started[0].say("a\ttab, \x1b[2J\x9b and \u2028")
+    assert world.log == [("warn", "[0] a\ttab, \\x1b[2J\\x9b and \\u2028")]
 
 
 def test_stop_lets_processes_drain_and_leaves_none() -> None:

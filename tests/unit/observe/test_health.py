@@ -19,6 +19,7 @@ from flask_wamp.errors import RemoteError
 from flask_wamp.observe import health
 from flask_wamp.observe import readiness as module
 from flask_wamp.state import state_of
+from tests.attempts import attempt
 
 from ..doubles import RecordingLink
 
@@ -250,6 +251,21 @@ def test_visitor_behind_a_trusted_proxy_is_who_the_proxy_says(
     assert "detail" not in ask(http, headers={"X-Forwarded-For": "192.0.2.7"})[1]
     assert "detail" in ask(http, headers={"X-Forwarded-For": "127.0.0.1"})[1]
     assert "detail" in ask(http)[1]
+
+
+@attempt(
+    "pages",
+    "reading what `/readyz` and `/metrics` tell this machine alone, through a proxy that is believed "
+    "about other headers",
+    "no detail, 403",
+)
+@pytest.mark.parametrize("told", ["192.0.2.7", "127.0.0.1, 192.0.2.7", "192.0.2.7, 127.0.0.1"])
+def test_visitor_behind_a_proxy_that_is_trusted_for_other_headers(
+    app: Flask, http: FlaskClient, told: str
+) -> None:
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0)  # type: ignore[method-assign]
+    assert "detail" not in ask(http, headers={"X-Forwarded-For": told})[1]
+    assert "detail" not in ask(http, headers={"X-Real-IP": "192.0.2.7"})[1]
 
 
 def test_token_opens_the_detail_and_its_lack_closes_it(router: Router) -> None:
