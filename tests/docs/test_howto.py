@@ -139,7 +139,9 @@ def test_session_says_what_the_page_says(shell: Flask, node: CrossbarNode, name:
         wait_until(lambda: meta.count_sessions(authroles=strangers) == 0, "no stranger is there")
         # One whose end the session about the meta API shows.
         with connected(node.ws_url) if name == "meta" else nullcontext():
-            doctest.DocTestRunner(optionflags=flags).run(session, out=complaints.append)
+            # Not as told by a -v on pytest's own command line.
+            runner = doctest.DocTestRunner(verbose=False, optionflags=flags)
+            runner.run(session, out=complaints.append)
     assert "".join(complaints) == ""
 
 
