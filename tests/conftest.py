@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +47,9 @@ OWN_NODES = (
     "tests/node/test_traces.py",
     "tests/node/test_watchdog.py",
 )
-#: There are two of ``peers_node``, since one would be the longest wait of all: the second's files
-#: begin here.
-PEERS_HALF = "tests/node/test_m"
+#: There are three of ``peers_node``, since one would be the longest wait of all: where the files of
+#: the second, and of the third, begin.
+PEERS_PARTS = ("tests/node/test_m", "tests/node/test_s")
 #: The files that share the node of the how-tos' shop.
 SHOP_NODE = ("tests/docs/test_command_line.py", "tests/docs/test_howto.py")
 #: Threads that live as long as the process: the reactor's, and those in which it resolves names.
@@ -77,7 +78,7 @@ def scope_of(nodeid: str) -> str:
         return "attacked node"
     if not file.startswith("tests/node/") or file in OWN_NODES:
         return file
-    return f"peers_node {1 if file < PEERS_HALF else 2}"
+    return f"peers_node {1 + bisect(PEERS_PARTS, file)}"
 
 
 @pytest.hookimpl(optionalhook=True)
