@@ -35,6 +35,7 @@ def vote_at_once(database: Path, *voters: tuple[str, int]) -> list[dict[str, Any
         return words
 
 
+@pytest.mark.slow
 def test_two_hundred_votes_of_two_processes_at_once(database: Path) -> None:
     """Over HTTP in one and over WAMP in the other; the database is new to both."""
     over_http, over_wamp = vote_at_once(database, ("http", 100), ("wamp", 100))

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,18 @@ def left_in(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Give a directory for temporary files whose name is short, as that of a Unix socket has to be."""
+    with tempfile.TemporaryDirectory(prefix="t-") as directory:
+        yield Path(directory)
+
+
 # The machine may be loaded, and what it waits for are conditions.
 @pytest.mark.timeout(300)
 def test_chaos_short_form_accounts_for_every_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary = tmp_path / "t"
-    temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     ledger = tmp_path / "ledger.json"
     arguments = ("--faults", ",".join(SHORT), "--calm", "0.5", "--json", str(ledger))
@@ -51,10 +58,8 @@ def test_chaos_short_form_accounts_for_every_call(
 
 
 @pytest.mark.slow
-def test_chaos_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_chaos_interrupted_leaves_nothing_behind(temporary: Path) -> None:
     """Also where the node is down at that moment."""
-    temporary = tmp_path / "t"
-    temporary.mkdir()
     process = subprocess.Popen(
         command("--faults", "kill-node"),
         cwd=ROOT,

@@ -19,7 +19,7 @@ from .apps.members import PASSWORDS, PRIVATE_KEY
 from .logins import DYNAMIC, REFUSED, Member, Person, member, members_config
 from .support import wait_until
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 OTHER_KEY = "11" * 32
 
 

@@ -34,7 +34,7 @@ from .support import (
     raw_peer,
 )
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 CHALLENGE, AUTHENTICATE, GOODBYE = 4, 5, 6
 POLICY = 1008

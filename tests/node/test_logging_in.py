@@ -23,7 +23,7 @@ from .support import LIMIT, connected, wait_until
 from .test_transports_page import application, stop
 from .transports import BLOCKS
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 
 WAMPY_LOGIN = Path(__file__).parent / "peers" / "wampy_login.cjs"
