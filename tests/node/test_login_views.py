@@ -18,7 +18,7 @@ from .apps.blog import create_app, wamp
 from .logins import DYNAMIC, METHODS, REFUSED, Member, Person, member
 from .support import APPS, LIMIT, node_config
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 _names = (f"user{number}" for number in itertools.count(1))
 
