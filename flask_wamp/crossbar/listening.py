@@ -17,6 +17,8 @@ def stop_listening(reactor: Any) -> None:
     """Take no further connections but over Unix sockets, which the node's own processes use."""
     for reader in reactor.getReaders():
         if isinstance(reader, tcp.Port) and not isinstance(reader.getHost(), UNIXAddress):
+            # Who has connected, and waits for that to be noticed, is answered; closing would reset him.
+            reader.doRead()
             reader.stopListening()
 
 

@@ -45,8 +45,8 @@ def server() -> Iterator[Path]:
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     user = {"user": OTHER_USER, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     run: dict[str, Any] = {**user, "check": True, "timeout": LIMIT, "stdout": subprocess.DEVNULL}
-    # Not below pytest's directory, which others cannot enter; and the name of a socket is short.
-    with tempfile.TemporaryDirectory(prefix="outbox-") as name:
+    # Not below pytest's directory, nor any that others cannot enter; and the name of a socket is short.
+    with tempfile.TemporaryDirectory(prefix="outbox-", dir="/tmp") as name:
         directory = Path(name)
         if user:
             shutil.chown(directory, OTHER_USER)
