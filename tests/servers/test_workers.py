@@ -119,7 +119,8 @@ def test_workers_without_a_router_answer_http_and_serve_later(
     node: CrossbarNode, peer: Peer, tmp_path: Path
 ) -> None:
     later = tmp_path / "later.sock"
-    env = {"FLASK_WAMP_URL": f"unix:{later}"}
+    # A call waits so long for a router.
+    env = {"FLASK_WAMP_URL": f"unix:{later}", "FLASK_WAMP_TIMEOUT": "2"}
     with start(ALL["gunicorn, gthread"], node, env=env) as running:
         running.wait()
         answer = running.get("/call/4")
