@@ -100,6 +100,23 @@ def test_hangup_of_the_container_replaces_its_processes(node: CrossbarNode) -> N
         wait_until(lambda: not pids(peer, VIEWS) & before, "they are replaced")
 
 
+def test_fork_server_ends_with_its_supervisor_and_by_no_signal_to_the_group(
+    node: CrossbarNode,
+) -> None:
+    """As ``kill`` of a process group sends it, and systemd by default."""
+    with connected(trusted_url(node)) as peer:
+        wait_until(lambda: status(peer, VIEWS)["ready"] == 2, "both serve")
+        count = restarts(peer, VIEWS)
+        server = fork_server_of(min(pids(peer, VIEWS)))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server.send_signal(number)
+        os.kill(min(pids(peer, VIEWS)), signal.SIGKILL)
+        wait_until(lambda: restarts(peer, VIEWS) > count, "another one is started")
+        wait_until(lambda: status(peer, VIEWS)["ready"] == 2, "it serves")
+        assert not is_dead(server)
+    assert "the fork server was killed by SIGTERM" not in node.log
+
+
 def test_fork_server_that_dies_is_replaced_and_missed_by_nobody(node: CrossbarNode) -> None:
     with connected(trusted_url(node)) as peer:
         wait_until(lambda: status(peer, VIEWS)["ready"] == 2, "both serve")

@@ -39,7 +39,9 @@ ADOPTION_TIME = 1.0
 
 def main(application: str) -> None:
     """Fork what is asked for, until the socket closes."""
+    # Who stops a node may signal all of its processes; this one ends when its supervisor has.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     orders = socket.socket(fileno=os.dup(0))
     os.set_inheritable(orders.fileno(), False)
     _import(application)
@@ -99,6 +101,7 @@ def _become_child(message: str, descriptors: list[int], between: int) -> NoRetur
         os.dup2(descriptor, number)
     os.closerange(len(descriptors), max(descriptors) + 64)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings = ChildSettings.from_json(message)
     sys.argv[1:] = [settings.to_json()]
     runpy.run_module(CHILD, run_name="__main__", alter_sys=True)
