@@ -25,6 +25,7 @@ def test_process_is_ready_when_its_procedures_are_registered(make_app: MakeApp) 
     wamp.callee("com.observing.prefix", match="prefix")(lambda: 1)
     app.register_blueprint(health(awaited=["com.test.add", "com.serving.add"]))
     http = app.test_client()
+    wait_until(lambda: asked(http)[1]["missing"] == ["procedures"], "the process has connected")
     assert asked(http) == (
         503,
         {
@@ -53,7 +54,7 @@ def test_supervisor_is_asked_for_its_processes(make_app: MakeApp, trusted: Peer)
     app, _wamp = make_app("observing")
     app.register_blueprint(health())
     http = app.test_client()
-    assert asked(http)[0] == 200
+    wait_until(lambda: asked(http)[0] == 200, "the process has connected")
     slots = [
         {"slot": number, "ready": number == 0, "restarts": 0, "generation": 1}
         for number in range(2)
