@@ -215,9 +215,9 @@ def test_cancel_mode_is_what_the_callee_sees(
 ) -> None:
     app, _ = make_app()
     with app.app_context():
-        client = g.wampy
+        client = connected(g.wampy)
         with pytest.raises(CallTimeout):
-            way(client.with_options(timeout=0.1, **options))
+            way(client.with_options(timeout=0.25, **options))
         request = next_of(silent, INVOCATION)[1]
         if seen is not None:
             message = next_of(silent, INTERRUPT)

@@ -66,7 +66,7 @@ def test_check_passes(tmp_path: Path) -> None:
         [crossbar_command(), "check", "--cbdir", str(tmp_path), "--config", str(path)],
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=3 * LIMIT,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "Ok, node configuration looks good" in checked.stdout + checked.stderr
