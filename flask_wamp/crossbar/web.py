@@ -8,6 +8,7 @@ from twisted.internet.defer import DeferredList, inlineCallbacks
 from twisted.python.threadpool import ThreadPool
 
 from .._twisted.engine.channels import guard_sites
+from .._twisted.engine.pings import ping_in_text
 from .._twisted.engine.readers import guard_router
 from .._twisted.engine.routers import lacking_in, router_of
 from .._twisted.engine.shutdown import take_thread_pools
@@ -160,6 +161,7 @@ class WebSession(AppSession):
 
     def _guarded(self) -> Guard | None:
         try:
+            ping_in_text()
             return guard_peers(self._reactor, self._seconds("join_within", "5") or JOIN_WITHIN)
         except RuntimeError as error:
             self.fail("the sessions of peers cannot be guarded", error)

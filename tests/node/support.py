@@ -76,8 +76,7 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout: float = LIMIT)
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     while True:
-        value = condition()
-        if value:
+        if value := condition():
             return value
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not so after {timeout:g} s; it is {value!r}")
@@ -482,6 +481,10 @@ class _RawProtocol(WebSocketClientProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self.factory.peer.take(payload)
 
+    def onPing(self, payload: bytes) -> None:
+        self.factory.peer.pings.put(payload)
+        super().onPing(payload)
+
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         peer = self.factory.peer
         if not peer.opened.done():
@@ -526,6 +529,7 @@ class RawPeer:
         self.opened: Future[Any] = Future()
         self.closed: Future[tuple[int | None, str | None]] = Future()
         self.messages: queue.Queue[list[Any]] = queue.Queue()
+        self.pings: queue.Queue[bytes] = queue.Queue()
         factory: Any = WebSocketClientFactory(
             url, origin=origin, protocols=[f"wamp.2.{serializer}"], reactor=running_reactor()
         )
