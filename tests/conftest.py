@@ -21,8 +21,8 @@ from flask_wamp.node import CrossbarNode
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-#: Seconds that what a test has ended gets to be gone.
-GRACE = 2.0
+#: Seconds that what a test has ended gets to be gone, on a machine with other work.
+GRACE = 10.0
 POLL_INTERVAL = 0.01
 #: Where the project's node is used, ``crossbar_node``. The rest of tests/node uses ``peers_node``,
 PROJECT_NODE = (

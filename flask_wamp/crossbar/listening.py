@@ -1,11 +1,19 @@
 """What the process listens on."""
 
+import contextlib
+import ctypes
+import socket
+import struct
 from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.protocols.tls import TLSMemoryBIOFactory
+
+#: Linux's option for a filter of what comes to a socket, and one that lets nothing pass (socket(7)).
+SO_ATTACH_FILTER = 26
+NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 def addresses(reactor: Any) -> list[IPv4Address | IPv6Address | UNIXAddress]:
@@ -18,8 +26,18 @@ def stop_listening(reactor: Any) -> None:
     for reader in reactor.getReaders():
         if isinstance(reader, tcp.Port) and not isinstance(reader.getHost(), UNIXAddress):
             # Who has connected, and waits for that to be noticed, is answered; closing would reset him.
+            # It comes a turn later, so that who asks to connect meanwhile is not heard before that.
+            _let_nobody_connect(reader.socket)
+            reader.numberAccepts = reader.backlog + 1
             reader.doRead()
             reader.stopListening()
+
+
+def _let_nobody_connect(listening: socket.socket) -> None:
+    program = ctypes.create_string_buffer(NOTHING)
+    filter_ = struct.pack("HP", 1, ctypes.addressof(program))
+    with contextlib.suppress(OSError):
+        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
 
 
 def pages(reactor: Any) -> list[str]:

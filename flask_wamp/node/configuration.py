@@ -16,10 +16,16 @@ TO_HTTPS = "flask_wamp.crossbar.ToHttps"
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing on 127.0.0.1 listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a TCP port that nothing on 127.0.0.1 listens on.
+
+    For a minute nobody else is given it who asks for any port: the system keeps it for a connection
+    that has just ended there, and lets servers have it that ask for it by its number.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            # The end that closes first waits (RFC 9293, 3.6).
+            server.accept()[0].close()
         return port
 
 

@@ -1,12 +1,10 @@
 """An authenticator of the application that fails, hangs, or says what it must not."""
 
-import time
-
 import pytest
 
 from tests.attempts import attempt
 from tests.node.logins import REFUSED, Member
-from tests.node.support import LIMIT
+from tests.node.support import LIMIT, wait_until
 
 from .app import CONFIDENCE, MOODS
 from .conftest import Fort
@@ -61,20 +59,28 @@ def test_authenticator_that_returns_nonsense(fort: Fort) -> None:
     "`wamp.error.not_authorized` after 3 s; others are let in meanwhile",
 )
 def test_authenticator_that_hangs(fort: Fort) -> None:
-    began = time.monotonic()
-    hanging = [Member.try_to(fort.url, cookie="mood=hangs") for _ in range(10)]
-    assert fort.serves()
-    assert time.monotonic() - began < 2
-    assert not any(session.joined.done() for session in hanging)
-    for session in hanging:
-        with pytest.raises(ConnectionError, match=REFUSED):
-            session.joined.result(LIMIT)
+    def others_are_let_in_meanwhile() -> bool:
+        hanging = [Member.try_to(fort.url, cookie="mood=hangs") for _ in range(10)]
+        assert fort.serves()
+        meanwhile = not any(session.joined.done() for session in hanging)
+        for session in hanging:
+            with pytest.raises(ConnectionError, match=REFUSED):
+                session.joined.result(LIMIT)
+        return meanwhile
+
+    # A busy machine may take longer than 3 s for what the others do.
+    assert any(others_are_let_in_meanwhile() for _ in range(4))
 
 
 @attempt("login", "many logins that are refused, to fill the log", "five lines in a minute")
 def test_refusals_are_logged_and_not_for_ever(fort: Fort) -> None:
     for _ in range(12):
         refused(fort, "a-number")
-    told = [line for line in fort.told(0) if "a login was refused: " in line]
-    assert 5 <= len(told) < 12
-    assert any("further ones are not logged for 60 s" in line for line in told)
+
+    def told() -> list[str]:
+        return [line for line in fort.told(0) if "a login was refused: " in line]
+
+    wait_until(
+        lambda: any("further ones are not logged for 60 s" in line for line in told()), "it says so"
+    )
+    assert 5 <= len(told()) < 12

@@ -70,7 +70,8 @@ def _on(shape: str, options: argparse.Namespace) -> "Outcome":
             return judged(on, [], began)
         # Only the usual node is broken again and again.
         seconds = options.seconds if shape == SUPERVISED or options.shape else 0.0
-        return run(options.faults or USUAL[shape], on, Pace(seconds, options.calm, options.seed))
+        pace = Pace(seconds, options.calm, options.seed, options.patience)
+        return run(options.faults or USUAL[shape], on, pace)
     finally:
         on.end()
 
@@ -78,6 +79,7 @@ def _on(shape: str, options: argparse.Namespace) -> "Outcome":
 def _options() -> argparse.Namespace:
     from .faults import ALL
     from .field import ALONE, GUEST, SUPERVISED
+    from .judging import PATIENCE
 
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.0, help="repeat the faults so long")
@@ -94,6 +96,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", type=_rate, default=80.0, help="calls a second, at most 200")
     parser.add_argument("--calm", type=float, default=2.0, help="seconds between two faults")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE,
+        help="how much longer than promised an error may take; default: %(default)s",
+    )
     parser.add_argument("--json", type=Path, help="write the ledgers there")
     parser.add_argument("--page", type=Path, help="put the tables into this page")
     parser.add_argument(

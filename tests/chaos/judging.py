@@ -72,11 +72,15 @@ class Phase:
         self.node_ready = next((at - self.began for at in starts if at >= self.began), None)
 
     def broken(
-        self, handled: Collection[int], executed: Collection[int] = ()
+        self,
+        handled: Collection[int],
+        executed: Collection[int] = (),
+        patience: float = PATIENCE,
     ) -> Iterable[Violation]:
         """Yield what was promised and not kept.
 
         :param executed: the votes that were counted: whoever accepted one has to answer it.
+        :param patience: how much longer than promised an error may take.
         """
         for call in self.calls:
             if not _has_failed(call):
@@ -94,7 +98,7 @@ class Phase:
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
         if self.bites and not any(map(_has_failed, self.calls)):
             yield Violation(f"{self.name} breaks something", "no call failed", self.began)
-        if self.told_within and self.told and self.told > PATIENCE * self.told_within:
+        if self.told_within and self.told and self.told > patience * self.told_within:
             text = f"{self.told:.2f} s, not {self.told_within:g} s"
             yield Violation(f"{self.name} tells callers in time", text, self.began)
         if self.spares == "all":

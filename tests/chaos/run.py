@@ -10,6 +10,7 @@ from itertools import pairwise
 from .faults import ALL, Fault
 from .field import Field
 from .judging import (
+    PATIENCE,
     Outcome,
     Phase,
     broken_calm,
@@ -36,11 +37,13 @@ class Pace:
     :ivar seconds: the faults are repeated so long.
     :ivar calm: seconds of load alone before each fault, and behind the last.
     :ivar seed: decides about the order of each round but the first.
+    :ivar patience: how much longer than promised an error may take.
     """
 
     seconds: float
     calm: float
     seed: int
+    patience: float = PATIENCE
 
 
 def run(names: Sequence[str], on: Field, pace: Pace) -> Outcome:
@@ -56,7 +59,7 @@ def run(names: Sequence[str], on: Field, pace: Pace) -> Outcome:
                 break
         order.shuffle(names)
     time.sleep(pace.calm)
-    return judged(on, phases, began)
+    return judged(on, phases, began, pace.patience)
 
 
 def wait_until_well(on: Field) -> float:
@@ -102,7 +105,7 @@ def _calls_succeed(on: Field, since: float) -> bool:
     return succeeded_since(on.ledger, since, on.ways, IN_A_ROW)
 
 
-def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
+def judged(on: Field, phases: list[Phase], began: float, patience: float = PATIENCE) -> Outcome:
     """End the load, and judge all that was sent."""
     if on.load is not None:
         on.load.stop()
@@ -127,7 +130,7 @@ def judged(on: Field, phases: list[Phase], began: float) -> Outcome:
         *broken_events(everything, on.event_witness),
         *broken_durables(everything, committed, on.durable_witness),
         *broken_calm(steady, handled),
-        *(broken for phase in phases for broken in phase.broken(handled, executed)),
+        *(broken for phase in phases for broken in phase.broken(handled, executed, patience)),
     ]
     return Outcome(
         phases=phases,

@@ -66,6 +66,11 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 
 
+def hears(systemd: socket.socket, text: bytes) -> None:
+    """Wait until systemd is told *text*, whatever else it is told before: heartbeats, say."""
+    wait_until(lambda: text in systemd.recv(999), f"systemd is told {text!r}")
+
+
 def test_unit_is_run_as_it_stands(shop: tuple[Path, str], tmp_path: Path) -> None:
     """Its command, in its directory, with its signal; then killed, and started again."""
     directory, url = shop
@@ -82,13 +87,12 @@ def test_unit_is_run_as_it_stands(shop: tuple[Path, str], tmp_path: Path) -> Non
         env = environment(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC=watchdog)
         for ends_by_itself in (False, True):
             with Program(*unit["ExecStart"].split(), env=env, cwd=directory) as node:
-                assert systemd.recv(999).startswith(b"READY=1\n"), node.output
-                assert systemd.recv(999) == b"WATCHDOG=1"
+                hears(systemd, b"READY=1\n")
+                hears(systemd, b"WATCHDOG=1")
                 assert http(url).json == {"price": 3}
                 if ends_by_itself:
                     assert node.end(stop) == 0, node.output
-                    told = wait_until(lambda: systemd.recv(999), "systemd hears of the end")
-                    assert b"STOPPING=1" in told
+                    hears(systemd, b"STOPPING=1")
                 else:
                     # As by the kernel, where there is no memory.
                     os.killpg(node.process.pid, signal.SIGKILL)

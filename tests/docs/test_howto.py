@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from autobahn.wamp.exception import ApplicationError
 from flask import Flask, g
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
@@ -160,6 +161,12 @@ def test_shared_procedure(node: CrossbarNode, project: Path, peer: Peer) -> None
     def printers() -> set[int]:
         return {peer.call("com.shop.label", number)["printed_by"] for number in range(4)}
 
+    def one_is_left() -> bool:
+        try:
+            return len(printers()) == 1
+        except ApplicationError:
+            return False  # the call was on its way to the other one
+
     assert len(printers()) == 1
     with subprocess.Popen(
         [sys.executable, "printer.py"], cwd=project, stdout=subprocess.PIPE, text=True
@@ -171,15 +178,16 @@ def test_shared_procedure(node: CrossbarNode, project: Path, peer: Peer) -> None
             assert printer.pid in printers()
         finally:
             printer.kill()
-    wait_until(lambda: len(printers()) == 1, "the second printer has gone")
+    wait_until(one_is_left, "the second printer has gone")
 
 
 def test_few_at_a_time(peer: Peer) -> None:
     outcomes = peer.call_all("com.shop.invoice", [[number] for number in range(8)])
     refused = [outcome.value for well, outcome in outcomes if not well]
-    assert [error.error for error in refused] == ["wamp.error.unavailable"] * 3
+    # Three, unless the first has ended before the last comes.
+    assert 1 <= len(refused) <= 3
+    assert {error.error for error in refused} == {"wamp.error.unavailable"}
     assert "busy" in refused[0].args[0]
-    assert sum(well for well, _ in outcomes) == 5
 
 
 def test_busy_page(browsing: Browsing) -> None:
@@ -229,17 +237,17 @@ def test_kept_event(
 
 def test_order_of_events(peer: Peer, node: CrossbarNode) -> None:
     start = len(node.log)
-    peer.publish_all("com.shop.ordered", list(range(100, 120)))
+    peer.publish_all("com.shop.ordered", list(range(100, 140)))
 
     def numbers(who: str) -> list[int]:
-        return [int(n) for n in re.findall(rf"{who}: order (1[01]\d)\b", node.log[start:])]
+        return [int(n) for n in re.findall(rf"{who}: order (1[0-3]\d)\b", node.log[start:])]
 
     begun = time.monotonic()
-    wait_until(lambda: len(numbers("mail")) == 20, "all mails are sent")
-    # One after another they would take 4 s.
-    assert time.monotonic() - begun < 3
-    assert numbers("journal") == list(range(100, 120))
-    assert sorted(numbers("mail")) == list(range(100, 120))
+    wait_until(lambda: len(numbers("mail")) == 40, "all mails are sent")
+    # One after another they would take 8 s, and take 2 s.
+    assert time.monotonic() - begun < 7
+    wait_until(lambda: numbers("journal") == list(range(100, 140)), "the journal is in order")
+    assert sorted(numbers("mail")) == list(range(100, 140))
 
 
 def test_typed_order_on_a_page(browsing: Browsing) -> None:
@@ -296,11 +304,15 @@ def test_vouchers(peer: Peer) -> None:
 
 
 def test_quote_with_a_timeout(node: CrossbarNode) -> None:
-    assert http(node.url + "quotes/tea").json == {"article": "tea", "price": 4}
+    # Whose answer has half a second.
+    wait_until(
+        lambda: http(node.url + "quotes/tea").json == {"article": "tea", "price": 4}, "a quote"
+    )
     begun = time.monotonic()
     answer = http(node.url + "quotes/gold")
     assert (answer.status, answer.json["price"]) == (503, None)
-    assert time.monotonic() - begun < 2
+    # The supplier takes 5 s.
+    assert time.monotonic() - begun < 4
 
 
 def test_call_that_may_be_made_twice(node: CrossbarNode) -> None:

@@ -44,7 +44,7 @@ def node(project: Path) -> Iterator[Program]:
         family = psutil.Process(program.process.pid).children(recursive=True)
         assert len(family) >= 3
         assert program.end(signal.SIGINT) == 0
-        assert psutil.wait_procs(family, timeout=5)[1] == []
+        assert psutil.wait_procs(family, timeout=LIMIT)[1] == []
     assert sorted(each.name for each in (project / ".crossbar").iterdir()) == [
         ".gitignore", "config.json", "flask-wamp-logins.sqlite3", "key.priv", "key.pub",
     ]  # fmt: skip
@@ -114,15 +114,15 @@ def test_change_is_live_over_both_and_a_broken_one_is_shown(project: Path, node:
     assert "flask-wamp: entries.py changed\n" in node.output
 
     change(entries, "def index() -> str:", "def index() -> str")
-    node.wait_for("SyntaxError: expected ':'")
-    node.wait_for("flask-wamp: the node runs on as it is")
+    node.wait_for("SyntaxError: expected ':'", timeout=LIMIT)
+    node.wait_for("flask-wamp: the node runs on as it is", timeout=LIMIT)
     assert "journal/entries.py" in node.output
     assert entry_over_both() == ({"title": "THE FIRST", "author": "ann"},) * 2
 
     change(entries, "def index() -> str", "def index() -> str:")
     change(entries, "from flask import", "import nonsense\nfrom flask import")
-    node.wait_for("ModuleNotFoundError: No module named 'nonsense'")
-    wait_until(lambda: node.output.count("runs on as it is") == 2, "it runs on")
+    node.wait_for("ModuleNotFoundError: No module named 'nonsense'", timeout=LIMIT)
+    wait_until(lambda: node.output.count("runs on as it is") == 2, "it runs on", timeout=LIMIT)
     assert entry_over_both() == ({"title": "THE FIRST", "author": "ann"},) * 2
 
     change(entries, "import nonsense\n", "")

@@ -50,7 +50,7 @@ def test_guest_is_reloaded_and_nothing_is_left_however_it_ends(project: Path, en
             os.kill(program.process.pid, signal.SIGINT)
             os.kill(program.process.pid, signal.SIGINT)
         program.wait()
-        assert psutil.wait_procs(family, timeout=15)[1] == []
+        assert psutil.wait_procs(family, timeout=LIMIT)[1] == []
 
 
 def test_code_that_ends_the_node_is_told_and_the_next_change_starts_it(project: Path) -> None:

@@ -51,8 +51,13 @@ class Child:
         """Return a report, waiting for it."""
 
         def find() -> dict[str, Any] | None:
+            ended = not self.is_running()
+            if ended:
+                # What it has told at its end may not be read yet.
+                for reader in self._readers:
+                    reader.join(LIMIT)
             found = [each for each in list(self.reports) if each["is"] == kind]
-            assert found or self.is_running(), self.output
+            assert found or not ended, self.output
             return found[0] if found else None
 
         found = wait_until(find, f"it reports {kind!r}")
@@ -62,7 +67,7 @@ class Child:
     def ready(self) -> Self:
         """Wait until it serves, and its heartbeats say so."""
         procedures = self.report("ready")["procedures"]
-        wait_until(lambda: self.beats[-1]["procedures"] == procedures, "it beats")
+        wait_until(lambda: self.beats and self.beats[-1]["procedures"] == procedures, "it beats")
         return self
 
     def line(self, text: str) -> tuple[int, str]:

@@ -26,7 +26,7 @@ ECHO = "com.test.echo"
 EVERYTHING = "com.test.everything"
 TOPIC = "com.test.topic.any"
 #: Seconds that an answer, and all that is asked about a node's health, may take.
-QUICKLY = 5.0
+QUICKLY = 10.0
 #: Stands for the kind of message where a connection was closed.
 CLOSED = -1
 

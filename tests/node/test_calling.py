@@ -44,6 +44,9 @@ pytestmark = pytest.mark.node
 CANCEL, INTERRUPT = 49, 69
 #: What a timeout may be late by.
 TOLERANCE = 0.05
+#: Seconds in which a busy machine has sent a call, and has begun the view: what was given up before
+#: that was never asked for.
+SOON = 0.5
 
 
 # --- callees
@@ -131,7 +134,7 @@ def test_timeout_of_one_call_is_not_the_next_ones(silent: RawPeer, make_app: Mak
     with app.app_context():
         client = connected(g.wampy)
         with pytest.raises(CallTimeout):
-            client.with_options(timeout=0.1).call("com.raw.silent")
+            client.with_options(timeout=SOON).call("com.raw.silent")
         next_of(silent, INVOCATION)
         next_of(silent, INTERRUPT)
         answers_a_call(silent, lambda: client.call("com.raw.silent"))
@@ -145,7 +148,7 @@ def test_timeout_cancels_the_call_at_the_router(
     with app.app_context():
         client = connected(g.wampy)
         with pytest.raises(CallTimeout):
-            way(client.with_options(timeout=0.1))
+            way(client.with_options(timeout=SOON))
         request = next_of(silent, INVOCATION)[1]
         assert next_of(silent, INTERRUPT)[1] == request
         # What the callee says now is too late, and harms nobody.
@@ -160,7 +163,7 @@ def test_timeout_cancels_at_an_autobahn_callee(trusted: Peer, make_app: MakeApp)
     with app.app_context():
         client = connected(g.wampy)
         with pytest.raises(CallTimeout):
-            client.with_options(timeout=0.1).call("com.autobahn.slow")
+            client.with_options(timeout=SOON).call("com.autobahn.slow")
         assert slow.canceled.wait(LIMIT)
         slow.calls.get(timeout=LIMIT)  # the one that was canceled
         answer = client.start_call("com.autobahn.slow")
@@ -172,7 +175,7 @@ def test_timeout_cancels_at_a_view_of_ours(waiting: Waiting, make_app: MakeApp) 
     app, _ = make_app()
     with app.app_context():
         with pytest.raises(CallTimeout):
-            connected(g.wampy).with_options(timeout=0.1).call("com.calling.wait")
+            connected(g.wampy).with_options(timeout=2 * SOON).call("com.calling.wait")
         assert waiting.outcomes.get(timeout=LIMIT) is True
         waiting.release.set()
         assert g.wampy.call("com.calling.wait") == "waited"
@@ -182,13 +185,13 @@ def test_timeout_cancels_at_a_view_of_ours(waiting: Waiting, make_app: MakeApp) 
 def test_timeout_of_a_hosted_view_and_of_http_is_kept(
     peers_node: CrossbarNode, silent: RawPeer, anonymous: Peer
 ) -> None:
-    order = {"uri": "com.raw.silent", "args": [[]], "timeout": 0.25}
+    order = {"uri": "com.raw.silent", "args": [[]], "timeout": SOON}
     began = time.monotonic()
     assert http(peers_node.url + "gather", order).status == 500
     with pytest.raises(AutobahnError):
         anonymous.call("com.test.gather", **order)
     # Two of them, and not the 30 s of the application.
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 2 * SOON <= time.monotonic() - began < LIMIT
     kinds = [silent.receive()[0] for _ in range(4)]
     assert kinds == [INVOCATION, INTERRUPT] * 2
 
@@ -217,7 +220,7 @@ def test_cancel_mode_is_what_the_callee_sees(
     with app.app_context():
         client = connected(g.wampy)
         with pytest.raises(CallTimeout):
-            way(client.with_options(timeout=0.25, **options))
+            way(client.with_options(timeout=SOON, **options))
         request = next_of(silent, INVOCATION)[1]
         if seen is not None:
             message = next_of(silent, INTERRUPT)

@@ -291,11 +291,13 @@ def test_many_http_requests_with_calls_at_once(peers_node: CrossbarNode) -> None
 def test_unanswered_call_times_out_and_the_late_answer_harms_nothing(
     peers_node: CrossbarNode, anonymous: Peer, make_app: MakeApp
 ) -> None:
-    app, _ = make_app(WAMP_TIMEOUT=0.3)
+    app, _ = make_app()
     with raw_peer(trusted_url(peers_node)) as peer, app.app_context():
         assert peer.request([REGISTER, 1, {}, "com.raw.late"])[0] == REGISTERED
-        with pytest.raises(CallTimeout, match=r"'com\.raw\.late'.*0\.3 s"):
-            g.wampy.call("com.raw.late")
+        # Connected, so that the call is sent within its time.
+        assert g.wampy.call("com.test.echo", 0) == 0
+        with pytest.raises(CallTimeout, match=r"'com\.raw\.late'.*0\.5 s"):
+            g.wampy.with_options(timeout=0.5).call("com.raw.late")
         invocation = peer.receive()
         assert invocation[0] == INVOCATION
         peer.send([YIELD, invocation[1], {}, ["late"]])
@@ -306,10 +308,14 @@ def test_unanswered_call_times_out_and_the_late_answer_harms_nothing(
 def test_unanswered_call_of_a_view_leaves_it_running_and_the_service_well(
     anonymous: Peer, make_app: MakeApp
 ) -> None:
-    app, _ = make_app(WAMP_TIMEOUT=0.3)
+    app, _ = make_app()
     with app.app_context():
+        assert g.wampy.call("com.test.held") == []
+        # A call whose time is over before its view begins is not made.
+        pending = g.wampy.with_options(timeout=1).start_call("com.test.hold", "late view")
+        wait_until(lambda: g.wampy.call("com.test.held") == ["late view"], "the view runs")
         with pytest.raises(CallTimeout):
-            g.wampy.call("com.test.hold", "late view")
+            pending.result()
         assert g.wampy.call("com.test.held") == ["late view"]
         g.wampy.call("com.test.release", "late view")
         wait_until(lambda: g.wampy.call("com.test.held") == [], "the view has ended")
@@ -337,7 +343,7 @@ def test_unanswered_call_is_canceled_when_the_callee_is_killed(
         callee.wait_for("holding")
         callee.kill()
         with pytest.raises(Canceled):
-            outcome.result(5)
+            outcome.result(LIMIT)
         thread.join(LIMIT)
         with pytest.raises(NoSuchProcedure):
             client.call("com.outside.hold")

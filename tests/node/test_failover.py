@@ -64,9 +64,10 @@ def test_failover_none_is_there_and_each_is_named(make_app: MakeApp, relays: lis
     each = r"; ".join(rf"rs://127\.0\.0\.1:{relay.port}: .*refused" for relay in relays)
     with pytest.raises(NotConnected, match=rf"^not connected to {each}; it was not sent"):
         open_link(state_of(app), LIMIT)
-    late = rf"within 0\.2 s: not connected to {each}; it was not sent"
+    # Long enough for both to be tried, on a busy machine too.
+    late = rf"within 1 s: not connected to {each}; it was not sent"
     with app.app_context(), pytest.raises(NotConnected, match=late):
-        g.wampy.with_options(timeout=0.2).call("com.test.add", 1, 2)
+        g.wampy.with_options(timeout=1).call("com.test.add", 1, 2)
     with pytest.raises(NotConnected, match=rf"within 0\.2 s: not connected to {each}"):
         wamp.start(app, timeout=0.2)
 
@@ -141,7 +142,7 @@ def test_failover_between_nodes_that_stop_and_die(make_app: MakeApp) -> None:
             assert first.stop() == 0
             wait_until(lambda: is_at(second), "the application is at the second node")
             first.start()
-            assert is_at(second)
+            wait_until(lambda: is_at(second), "the application stays there")
             second.kill()
             wait_until(lambda: is_at(first), "the application is at the first node again")
     finally:

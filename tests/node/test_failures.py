@@ -112,7 +112,8 @@ def test_node_ends_and_names_what_failed(ended: Mapping[str, tuple[int, str]], c
 def test_guest_that_is_refused_ends_with_a_message(crossbar_node: CrossbarNode) -> None:
     env = {"FLASK_WAMP_URL": crossbar_node.backend_url}
     with python(*SERVE, env=env) as guest:
-        assert guest.wait() == 1
+        # It asks again for more than ten seconds.
+        assert guest.wait(timeout=60) == 1
         assert guest.output.startswith("Error: cannot serve flask_app: the router refused ")
         assert guest.output.count("\n") == 1
         assert "com.example.polls.vote" in guest.output

@@ -1,5 +1,6 @@
 """Events that the router has kept: fetched, and caught up with while more of them come."""
 
+import itertools
 import os
 import shutil
 import threading
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.node, pytest.mark.slow]
 Link = Callable[..., tuple[Flask, WAMP]]
 #: What the topic that forgets keeps.
 FEW = 5
-#: Events that are published under load, and how many of them a second.
+#: Events that are published under load at least, and how many of them a second at most.
 EVENTS = 1200
 RATE = 500
 
@@ -197,7 +198,7 @@ def test_trap_of_crossbar_events_are_lost_at_the_limit_with_two_subscribers(
         # With two, the broker fails at the first event that has to go.
         counts = received("com.history.two", [keeper, second])
         assert min(counts) < 4 * FEW, "Crossbar.io evicts well now: the documentation warns of it"
-        assert "KeyError" in history_node.log
+        history_node.wait_for_log("KeyError")
 
 
 # --- subscribe, fetch, drop what comes twice
@@ -238,11 +239,11 @@ class Follower:
 
 
 class Load:
-    """Publishes numbers, several hundred a second, and a last one when it is told to end."""
+    """Publishes numbers, several hundred a second, until all who follow them have begun to."""
 
     def __init__(self, app: Flask, topic: str) -> None:
         self.published = 0
-        self.seconds = 0.0
+        self._all_follow = threading.Event()
         self._app, self._topic = app, topic
         self._thread = threading.Thread(target=self._publish)
 
@@ -251,6 +252,7 @@ class Load:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._all_follow.set()
         self._thread.join(60)
 
     def wait_for(self, count: int) -> None:
@@ -261,11 +263,12 @@ class Load:
         began = time.monotonic()
         pause = threading.Event()
         with self._app.app_context():
-            for number in range(EVENTS):
+            for number in itertools.count():
+                if number >= EVENTS and self._all_follow.is_set():
+                    return
                 pause.wait(max(0.0, began + number / RATE - time.monotonic()))
                 g.wampy.publish(self._topic, number)
                 self.published += 1
-        self.seconds = time.monotonic() - began
 
 
 def test_pattern_in_python_loses_and_repeats_nothing_under_load(link: Link) -> None:
@@ -279,21 +282,19 @@ def test_pattern_in_python_loses_and_repeats_nothing_under_load(link: Link) -> N
         for number, follower in enumerate(followers[1:], 1):
             load.wait_for(number * EVENTS // 6)
             before.append(follower.start())
-            assert load.published < EVENTS, "this one did not start under load"
     for follower in followers:
         wait_until(
-            lambda follower=follower: len(follower.numbers) >= EVENTS,  # type: ignore[misc]
+            lambda follower=follower: len(follower.numbers) >= load.published,  # type: ignore[misc]
             "it has all events",
         )
     assert all(before)
-    assert EVENTS / load.seconds > 200
-    assert [follower.numbers for follower in followers] == [list(range(EVENTS))] * 5
+    assert [follower.numbers for follower in followers] == [list(range(load.published))] * 5
     # All were there at once, so nothing can come any more but this one.
     with publisher.app_context():
         g.wampy.publish(topic, -1)
     for follower in followers:
         wait_until(lambda follower=follower: follower.numbers[-1] == -1, "it has the last one")  # type: ignore[misc]
-        assert follower.numbers == [*range(EVENTS), -1]
+        assert follower.numbers == [*range(load.published), -1]
 
 
 @pytest.mark.browser
@@ -321,7 +322,6 @@ def test_pattern_in_the_browser_loses_and_repeats_nothing_under_load(
                 load.wait_for((number + 1) * EVENTS // 8)
                 page.evaluate("topic => follow(topic)", topic)
                 counts.append(page.evaluate("numbers.length"))
-                assert load.published < EVENTS, "this one did not start under load"
         with publisher.app_context():
             g.wampy.publish(topic, -1)
         for page in pages:
@@ -330,7 +330,7 @@ def test_pattern_in_the_browser_loses_and_repeats_nothing_under_load(
         browser.close()
     assert surprises == []
     assert all(counts)
-    assert numbers == [[*range(EVENTS), -1]] * 4
+    assert numbers == [[*range(load.published), -1]] * 4
 
 
 # --- in memory

@@ -32,6 +32,9 @@ pytestmark = [pytest.mark.node, pytest.mark.slow]
 LOSSES = 200
 #: Of a loss: how often the link is lost before the counting begins, until caches are warm.
 WARM = 20
+#: Seconds of silence after which a router is asked for a sign of life, which half of that is for: a
+#: busy one is not to be taken for dead.
+PING = 2
 
 
 def sessions_of(app: Flask) -> int:
@@ -109,9 +112,12 @@ def test_links_200_losses_leave_nothing_behind(
 
     with caller.app_context():
         assert g.wampy.call("com.links.alone") == "alone"
+    had = router()
     lose(WARM)
     wait_until(lambda: len(seen) == WARM, "the events are handled")
-    was, had, counts, memory = process(), router(), objects(), psutil.Process().memory_info().rss
+    # What the last loss has left at the router goes a moment later.
+    wait_until(lambda: router() == had, "the router has what it had")
+    was, counts, memory = process(), objects(), psutil.Process().memory_info().rss
     lose(LOSSES)
     wait_until(lambda: router() == had, "the router has the same sessions and registrations")
     wait_until(lambda: has_no_more(*was), f"{process()} is no more than {was}")
@@ -182,7 +188,7 @@ def test_links_router_that_is_stopped_is_noticed_over_each_transport(
     apps = {}
     for name, url in urls.items():
         app = Flask(name)
-        app.config.from_mapping(WAMP_URL=url, WAMP_PING=0.5, WAMP_TIMEOUT=LIMIT)
+        app.config.from_mapping(WAMP_URL=url, WAMP_PING=PING, WAMP_TIMEOUT=LIMIT)
         wamp = WAMP(app)
         request.addfinalizer(partial(wamp.stop, app))
         apps[name] = app
@@ -203,7 +209,7 @@ def test_links_router_that_is_stopped_is_noticed_over_each_transport(
 
 
 def test_links_network_that_swallows_everything_is_noticed(make_app: MakeApp, relay: Relay) -> None:
-    app, _ = make_app(WAMP_URL=relay.url, WAMP_PING=0.5, WAMP_TIMEOUT=LIMIT)
+    app, _ = make_app(WAMP_URL=relay.url, WAMP_PING=PING, WAMP_TIMEOUT=LIMIT)
     with ThreadPoolExecutor(1) as threads:
         with app.app_context():
             assert g.wampy.call("com.test.add", 1, 2) == 3
@@ -223,7 +229,7 @@ def test_links_silence_is_no_death(
 ) -> None:
     """Each is asked, answers, and stays, whatever its role may call."""
     urls = (peers_node.backend_url, trusted_url(peers_node), peers_node.ws_url)
-    apps = [make_app(url, WAMP_URL=url, WAMP_PING=0.2)[0] for url in urls]
+    apps = [make_app(url, WAMP_URL=url, WAMP_PING=PING)[0] for url in urls]
     for app in apps:
         with app.app_context():
             assert g.wampy.call("com.test.add", 1, 2) == 3
@@ -235,7 +241,7 @@ def test_links_silence_is_no_death(
         hear(pulse)
 
     monkeypatch.setattr(Pulse, "heard", note)
-    wait_until(lambda: len(heard) == 3 and min(heard.values()) >= 10, "each was asked ten times")
+    wait_until(lambda: len(heard) == 3 and min(heard.values()) >= 4, "each was asked four times")
     assert [sessions_of(app) for app in apps] == [1, 1, 1]
 
 

@@ -152,7 +152,7 @@ def test_stop_raises_in_calls_in_flight(make_app: MakeApp, anonymous: Peer) -> N
         wait_until(lambda: "stopped" in anonymous.call("com.test.held"), "the call is in flight")
         wamp.stop(app)
         with pytest.raises(NotConnected, match=r"wamp\.stop"):
-            held.result(5)
+            held.result(LIMIT)
         # The next use connects again.
         assert g.wampy.call("com.test.add", 1, 2) == 3
         g.wampy.call("com.test.release", "stopped")

@@ -259,7 +259,7 @@ def test_call_waits_no_longer_than_it_is_told(app: Flask, make_app: MakeApp) -> 
     wamp.callee("com.here.never")(lambda: wait_until(lambda: gone, "the caller has gone"))
     wamp.start(other)
     with app.app_context(), pytest.raises(CallTimeout):
-        g.wampy.with_options(timeout=0.2).rpc.com.here.never()
+        g.wampy.with_options(timeout=0.5).rpc.com.here.never()
     gone.append(True)
 
 

@@ -113,7 +113,7 @@ def test_systemd_learns_that_the_node_is_ready_when_every_procedure_is_there(
         with python(*served, cwd=ROOT):
             node.program.wait_for("served again", timeout=START)
         assert node.program.end(signal.SIGTERM) == 0
-        assert "STOPPING=1" in systemd.told
+        wait_until(lambda: "STOPPING=1" in systemd.told, "systemd is told of the stop")
 
 
 def test_stop_answers_what_runs_and_is_clean(tmp_path: Path) -> None:
@@ -121,13 +121,14 @@ def test_stop_answers_what_runs_and_is_clean(tmp_path: Path) -> None:
         node.program.wait_for(" is ready at ", timeout=START)
         with connected(node.ws_url) as peer, ThreadPoolExecutor(1) as threads:
             page = threads.submit(http, node.url + "slow?seconds=0.5")
+            wait_until(lambda: http(node.url + "begun").body == b"1", "the page is asked for")
             call = peer.start_call("com.stop.nested", 1.0)
             assert peer.call("com.stop.slow", 0.3) == "done"
             node.program.process.send_signal(signal.SIGTERM)
             assert call.result(LIMIT) == "done"
             assert page.result().status == 200
         assert node.program.wait() == 0, node.program.output[-3000:]
-        assert not node.processes()
+        wait_until(lambda: not node.processes(), "nothing of the node is left")
 
 
 @pytest.mark.slow
@@ -142,7 +143,7 @@ def test_terminal_that_closes_stops_the_node_in_order(tmp_path: Path) -> None:
                 os.killpg(node.program.process.pid, signal.SIGHUP)
             assert call.result(LIMIT) == "done"
         assert node.program.wait() == 0, node.program.output[-3000:]
-        assert not node.processes()
+        wait_until(lambda: not node.processes(), "nothing of the node is left")
 
 
 def test_what_never_ends_does_not_hold_a_stop(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_what_never_ends_does_not_hold_a_stop(tmp_path: Path) -> None:
             assert error.error == "wamp.error.unavailable"
             assert "may have run" in str(error)
         assert node.program.wait(timeout=2 * LIMIT) == 0, node.program.output[-3000:]
-        assert not node.processes()
+        wait_until(lambda: not node.processes(), "nothing of the node is left")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

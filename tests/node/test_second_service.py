@@ -62,10 +62,10 @@ def test_second_service_that_dies_again_and_again_is_missed_by_its_own_callers_a
             assert wampy.call(RESULTS, 1)["total"] == 0
             assert http(node.url).status == 200
             status, answer = readiness(node)
-            if status == 200:
-                return False
             missing = json.dumps(answer)
-            assert "summary" in missing
+            if status == 200 or "summary" not in missing:
+                # It is there, or a busy machine has given the look no answer within its second.
+                return False
             assert "polls.results" not in missing
             return True
 

@@ -312,8 +312,9 @@ def test_cancel_by_a_caller_that_goes_away(
 def test_cancel_by_a_flask_callers_timeout(anonymous: Peer, make_app: MakeApp, name: str) -> None:
     app, _ = make_app()
     with app.app_context():
+        assert g.wampy.call("com.serving.count", 1) == [0]  # connected
         with pytest.raises(CallTimeout):
-            g.wampy.with_options(timeout=0.2).call("com.serving.until_cancelled", name)
+            g.wampy.with_options(timeout=1).call("com.serving.until_cancelled", name)
         assert seen(anonymous, name, 2)[1] == ["after", True, True]
         assert g.wampy.call("com.serving.count", 1) == [0]
 

@@ -77,8 +77,8 @@ class Counting:
             raise ApplicationError(uri, "enough", parts=2)
 
         @wamp.callee("com.calling.count_slowly")
-        def count_slowly(pause: float) -> Iterator[int]:
-            for number in range(4):
+        def count_slowly(pause: float, until: int = 4) -> Iterator[int]:
+            for number in range(until):
                 yield number
                 if invocation.wait_cancelled(pause):
                     self.canceled.set()
@@ -181,7 +181,7 @@ def test_stream_left_by_break_cancels_at_a_view_of_ours(
         for part in g.wampy.stream("com.calling.count_slowly", LIMIT):
             assert part == 0
             break
-        assert counting.canceled.wait(5)
+        assert counting.canceled.wait(LIMIT)
 
 
 def test_stream_left_by_break_cancels_at_an_autobahn_callee(
@@ -193,7 +193,7 @@ def test_stream_left_by_break_cancels_at_an_autobahn_callee(
         for part in g.wampy.stream("com.autobahn.left"):
             assert part == 0
             break
-        assert slow.canceled.wait(5)
+        assert slow.canceled.wait(LIMIT)
 
 
 def test_stream_left_by_an_exception_in_a_with_statement_cancels(
@@ -212,7 +212,7 @@ def test_stream_left_by_an_exception_in_a_with_statement_cancels(
             # Its traceback keeps the loop, and the stream, alive.
             raised = error
         assert str(raised) == "0"
-        assert slow.canceled.wait(5)
+        assert slow.canceled.wait(LIMIT)
 
 
 def test_stream_left_without_a_part_cancels(silent: RawPeer, make_app: MakeApp) -> None:
@@ -267,16 +267,17 @@ def test_stream_raises_the_error_of_an_autobahn_callee(trusted: Peer, make_app: 
 def test_stream_timeout_is_for_each_part(counting: Counting, make_app: MakeApp) -> None:
     app, _ = make_app()
     with app.app_context():
+        assert list(g.wampy.stream("com.calling.count", 1)) == [0]  # connected
         began = time.monotonic()
-        client = g.wampy.with_options(timeout=0.5)
-        assert list(client.stream("com.calling.count_slowly", 0.2)) == [0, 1, 2, 3]
+        client = g.wampy.with_options(timeout=1)
+        assert list(client.stream("com.calling.count_slowly", 0.1, 12)) == list(range(12))
         # All of them took longer than each of them may.
-        assert time.monotonic() - began > 0.5
+        assert time.monotonic() - began > 1
         parts = client.stream("com.calling.count_slowly", LIMIT)
         assert next(parts) == 0
-        with pytest.raises(CallTimeout, match=r"no result within 0\.5 s, after 1"):
+        with pytest.raises(CallTimeout, match=r"no result within 1 s, after 1"):
             next(parts)
-        assert counting.canceled.wait(5)
+        assert counting.canceled.wait(LIMIT)
         assert list(parts) == []
 
 
@@ -313,8 +314,10 @@ def test_stream_of_a_callee_that_floods_overflows(
         parts = g.wampy.stream("com.autobahn.flood")
         assert next(parts) == 0
         assert flood.canceled.wait(100)
-        # What waits is given, whole and in order, before the error.
-        assert [next(parts) for _ in range(limit)] == list(range(1, limit + 1))
+        # What waits is given, whole and in order, before the error; whether the first was taken
+        # before the last came, nobody knows.
+        given = [0]
         with pytest.raises(StreamOverflow, match=rf"{limit} results of com\.autobahn\.flood wait"):
-            list(parts)
+            given.extend(parts)
+        assert given in (list(range(limit)), list(range(limit + 1)))
         assert g.wampy.call("com.test.add", 1, 2) == 3

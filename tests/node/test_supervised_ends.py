@@ -10,7 +10,7 @@ from flask_wamp.node import CrossbarNode
 from .conftest import trusted_url
 from .programs import Program, python
 from .support import APPS, LIMIT, connected, wait_until
-from .test_supervised import serve
+from .test_supervised import serve, status
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -22,7 +22,9 @@ def test_stop_finishes_what_runs_and_leaves_no_process(peers_node: CrossbarNode)
     ):
         program.wait_for("2 processes serve", timeout=60)
         served = {peer.call("com.perils.pid") for _turn in range(20)}
-        running = peer.start_call("com.perils.hold", 1.0)
+        # It has come before the signal, and is seen in a heartbeat that comes late.
+        running = peer.start_call("com.perils.hold", 4.0)
+        wait_until(lambda: any(slot["running"] for slot in status(peer)["slots"]), "it runs")
         assert program.end() == 0, program.output
         assert running.result(LIMIT) in served
         wait_until(lambda: group_is_empty(program), "no process is left")
@@ -57,8 +59,8 @@ def test_supervisor_gives_up_where_another_service_has_its_procedures(
 ) -> None:
     with connected(trusted_url(peers_node)) as peer:
         peer.register("com.perils.loop", lambda: None)
-        with serve(peers_node, "--processes", "1", "--start-limit", "15") as program:
-            assert program.wait(timeout=120) == 1
+        with serve(peers_node, "--processes", "1", "--start-limit", "40") as program:
+            assert program.wait(timeout=300) == 1
             last = program.output.splitlines()[-1]
             assert last.startswith("Error: cannot serve tests.node.apps.perils: no process serves")
             assert "com.perils.loop" in last

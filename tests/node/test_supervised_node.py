@@ -6,6 +6,7 @@ import signal
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -15,7 +16,7 @@ from autobahn.wamp.exception import ApplicationError
 from flask_wamp.node import CrossbarNode
 
 from .conftest import trusted_url
-from .support import APPS, LIMIT, connected, discard, http, node_config, wait_until
+from .support import APPS, LIMIT, Peer, connected, discard, http, node_config, wait_until
 from .test_supervised import load, pids, restarts, status
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
@@ -90,13 +91,13 @@ def test_processes_are_recycled_under_load_and_no_call_fails(node: CrossbarNode)
         before = pids(peer, VIEWS)
         with load(peer):
             wait_until(lambda: not pids(peer, VIEWS) & before, "both were replaced", timeout=60)
-    assert "is replaced after" in node.log
+    node.wait_for_log("is replaced after", timeout=LIMIT)
 
 
 def test_hangup_of_the_container_replaces_its_processes(node: CrossbarNode) -> None:
     with connected(trusted_url(node)) as peer:
         before = pids(peer, VIEWS)
-        os.kill(psutil.Process(min(before)).ppid(), signal.SIGHUP)
+        container_of(peer).send_signal(signal.SIGHUP)
         wait_until(lambda: not pids(peer, VIEWS) & before, "they are replaced")
 
 
@@ -107,7 +108,7 @@ def test_fork_server_ends_with_its_supervisor_and_by_no_signal_to_the_group(
     with connected(trusted_url(node)) as peer:
         wait_until(lambda: status(peer, VIEWS)["ready"] == 2, "both serve")
         count = restarts(peer, VIEWS)
-        server = fork_server_of(min(pids(peer, VIEWS)))
+        server = fork_server_of(container_of(peer))
         for number in (signal.SIGTERM, signal.SIGINT):
             server.send_signal(number)
         os.kill(min(pids(peer, VIEWS)), signal.SIGKILL)
@@ -121,31 +122,42 @@ def test_fork_server_that_dies_is_replaced_and_missed_by_nobody(node: CrossbarNo
     with connected(trusted_url(node)) as peer:
         wait_until(lambda: status(peer, VIEWS)["ready"] == 2, "both serve")
         before, count = pids(peer, VIEWS), restarts(peer, VIEWS)
-        server = fork_server_of(min(before))
-        server_parent = server.ppid()
-        server.kill()
+        container = container_of(peer)
+        fork_server_of(container).kill()
         node.wait_for_log("the fork server was killed by SIGKILL", timeout=LIMIT)
         assert pids(peer, VIEWS) == before
         os.kill(min(before), signal.SIGKILL)
         wait_until(lambda: restarts(peer, VIEWS) > count, "another one is started")
         wait_until(lambda: status(peer, VIEWS)["ready"] == 2, "it serves")
-        container = psutil.Process(server_parent)
         wait_until(lambda: not any(is_dead(p) for p in container.children()), "none is unburied")
 
 
-def fork_server_of(pid: int) -> psutil.Process:
-    """Return what the container of a serving process forks from."""
-    container = psutil.Process(pid).parent()
-    assert container is not None
+def container_of(peer: Peer) -> psutil.Process:
+    """Return the container; of the processes that serve, some may be replaced and end just now."""
+
+    def find() -> psutil.Process | None:
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(min(pids(peer, VIEWS))).parent()
+        return None
+
+    found = wait_until(find, "there is a process that serves")
+    assert found is not None
+    return found
+
+
+def fork_server_of(container: psutil.Process) -> psutil.Process:
+    """Return what a container forks from."""
     # Those that it has forked have its command line.
-    first, *_forked = [
-        process
-        for process in sorted(container.children(), key=psutil.Process.create_time)
-        if not is_dead(process)
-        and "fork_server" in " ".join(process.cmdline())
-        and process.num_threads() == 1
-    ]
-    return first
+    children = sorted(container.children(), key=psutil.Process.create_time)
+    return next(process for process in children if is_fork_server(process))
+
+
+def is_fork_server(process: psutil.Process) -> bool:
+    """Tell whether a process, which may end meanwhile, has the fork server's command line."""
+    try:
+        return "fork_server" in " ".join(process.cmdline()) and process.num_threads() == 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_dead(process: psutil.Process) -> bool:
@@ -161,7 +173,8 @@ def test_stop_leaves_no_process_and_finishes_what_runs() -> None:
     try:
         node.start()
         with connected(trusted_url(node)) as peer:
-            running = peer.start_call("com.perils.hold", 1.0)
+            # Long enough to be seen in a heartbeat that comes late.
+            running = peer.start_call("com.perils.hold", 4.0)
             wait_until(lambda: any(s["running"] for s in status(peer, VIEWS)["slots"]), "it runs")
             ours = family(node)
             assert node.stop() == 0, node.log[-3000:]

@@ -40,7 +40,7 @@ def starting(**env: str) -> Iterator[CrossbarNode]:
         with ThreadPoolExecutor(1) as threads:
             started = threads.submit(node.start)
             yield node
-            started.result(LIMIT)
+            started.result(3 * LIMIT)
     finally:
         discard(node)
 
@@ -49,7 +49,7 @@ def starting(**env: str) -> Iterator[CrossbarNode]:
 def joined(node: CrossbarNode) -> Iterator[Peer]:
     """Give a peer of a node that has just begun to start."""
     # It listens there when the way that peers take is open.
-    wait_until((node.directory / "router.sock").exists, "the router listens", timeout=LIMIT)
+    wait_until((node.directory / "router.sock").exists, "the router listens", timeout=3 * LIMIT)
     peer = Peer.connect(trusted_url(node))
     try:
         yield peer

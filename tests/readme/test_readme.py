@@ -50,7 +50,7 @@ def wait_for_line(process: "subprocess.Popen[str]", text: str) -> str:
 def end(process: "subprocess.Popen[str]") -> int:
     """Interrupt *process* and its children, as Ctrl-C does, and return its exit code."""
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     return process.returncode
 
 

@@ -271,7 +271,7 @@ def test_extension_stop_leaves_the_link_of_a_component(app: Flask, wamp: WAMP) -
 def test_extension_stop_without_a_connection(wamp: WAMP) -> None:
     begun = time.monotonic()
     wamp.stop()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4
 
 
 def test_extension_start_without_an_application() -> None:

@@ -1,5 +1,6 @@
 """What systemd is told."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +46,11 @@ def test_systemd_that_wants_no_beats_gets_none(listener: socket.socket) -> None:
 
 def test_socket_without_a_place_in_the_file_system() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind("\0flask-wamp test")
+        # The names are those of the whole machine, where somebody else may run this as well.
+        name = f"flask-wamp test {os.getpid()}"
+        listener.bind(f"\0{name}")
         listener.settimeout(10)
-        Systemd(Clock(), "@flask-wamp test").stopping()
+        Systemd(Clock(), f"@{name}").stopping()
         assert listener.recv(999).startswith(b"STOPPING=1")
 
 

@@ -110,6 +110,13 @@ def test_node_configurations_of_the_project_can_be_moved(path: Path) -> None:
     assert str(ROOT.resolve()) in moved
 
 
+def test_node_free_port_is_given_to_nobody_else() -> None:
+    """Who asks for any port is not given one that has to be asked for in a way of its own."""
+    with socket.socket() as another, pytest.raises(OSError, match="in use"):
+        another.bind(("127.0.0.1", free_port()))
+    assert len({free_port() for _ in range(200)}) == 200
+
+
 def test_node_free_port_can_be_listened_on() -> None:
     with socket.create_server(("127.0.0.1", free_port())) as listening:
         assert listening.getsockname()[1] > 0
