@@ -50,7 +50,7 @@ class BackgroundLink(SessionLink):
         self._state = state
         self._notices = Notices(state)
         self._lobby = Lobby()
-        self._outage = Outage(self._reactor.seconds)
+        self.outage = Outage(self._reactor.seconds)
         #: Sessions that this link has had; one less is how often it has connected again.
         self.sessions = 0
         self._pool: ElasticPool | None = None
@@ -200,7 +200,7 @@ class BackgroundLink(SessionLink):
 
     def _on_lost(self, lost: Sequence[Lost]) -> None:
         if self._closed is None:
-            self._outage.goes_on(lost)
+            self.outage.goes_on(lost)
         self._state.outbox.hold()  # until the next session handles events
         self._notices.left(lost[-1].reason)
         self.detach(f"not connected to {'; '.join(map(str, lost))}")
@@ -209,7 +209,7 @@ class BackgroundLink(SessionLink):
     def _open(self, session: Session) -> None:
         self.attach(session)
         self.sessions += 1
-        self._outage.over(self._connector.url)
+        self.outage.over(self._connector.url)
         self._notices.joined(session, self._state.config.realm)
         self._leave_lobby()
 

@@ -50,6 +50,7 @@ class Program:
         self._absent = ""
         self._failure = ""
         self._has_begun = False
+        self._is_ending = False
         self._service = Service(self._reactor, name, settings, child, self._fail)
         self._service.ready.addCallback(lambda _none: started())
         self._connector = Connector(
@@ -95,7 +96,7 @@ class Program:
             self._service.start()
 
     def _lost(self, lost: Sequence[Lost]) -> None:
-        if self._session is not None:
+        if self._session is not None and not self._is_ending:
             log.warning("the connection to %s was lost: %s", *lost[-1])
         self._session = None
         self._absent = "; ".join(map(str, lost))
@@ -113,6 +114,7 @@ class Program:
 
     @inlineCallbacks
     def _finish(self) -> Any:
+        self._is_ending = True
         if self._session is not None and not self._failure:
             yield self._service.finish(self._session)
         yield self._service.close()
