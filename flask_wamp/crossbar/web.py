@@ -189,7 +189,7 @@ class WebSession(AppSession):
             intake = Intake(hosts_of(self._extra, app), self.log)
             guard_sites(intake, max_body_of(self._extra, app))
         except SetupError as error:
-            self.fail(str(error), error)
+            self.fail(str(error))
             return None
         return intake
 
