@@ -24,7 +24,7 @@ from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
 from .ending import end_by_itself, end_with_process, ends_with_process
 from .lobby import Lobby
-from .outage import Outage
+from .outage import Outage, not_within
 from .starters import Starters
 
 log = logging.getLogger("flask_wamp")
@@ -176,7 +176,7 @@ class BackgroundLink(SessionLink):
         super()._forget(reply, cancel_mode)
 
     def _not_connected_within(self, timeout: float) -> str:
-        return f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
+        return not_within(timeout, self._state.config.urls, self._absent)
 
     def _begin_connecting(self) -> None:
         self._reactor_thread = threading.get_ident()

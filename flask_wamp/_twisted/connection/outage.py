@@ -49,3 +49,9 @@ class Outage:
             self._said = now
             why = "; ".join(map(str, lost))
             log.warning("no connection for %.0f s, trying on: %s", now - self._began, why)
+
+
+def not_within(seconds: float, urls: str, absent: str) -> str:
+    """Say that none of the routers at *urls* was reached in time; *absent* says why, of each."""
+    why = absent.removeprefix("not connected to ").removeprefix(f"{urls}: ")
+    return f"not connected to {urls} within {seconds:g} s: {why}"

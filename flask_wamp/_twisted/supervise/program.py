@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from ...state import State
 from ..connection.connector import Connector, Lost
+from ..connection.outage import not_within
 from ..logs import use_python_logging
 from ..session import Session
 from .service import Service
@@ -104,8 +105,7 @@ class Program:
 
     def _late(self) -> None:
         if not self._has_begun:
-            within = f"not connected to {self._config.urls} within {self._timeout:g} s"
-            self._fail(f"{within}: {self._absent}")
+            self._fail(not_within(self._timeout, self._config.urls, self._absent))
 
     def _fail(self, message: str) -> None:
         if not self._failure:

@@ -14,6 +14,7 @@ from flask_wamp import WAMP, NotConnected, RegistrationFailed, SessionInfo, Setu
 from flask_wamp._twisted import notices
 from flask_wamp._twisted.connection import background
 from flask_wamp._twisted.connection.background import BackgroundLink
+from flask_wamp._twisted.connection.outage import not_within
 from flask_wamp._twisted.serve.leaving import SYSTEM_SHUTDOWN
 from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
@@ -37,7 +38,27 @@ def test_background_first_use_connects(app: Flask) -> None:
     with app.app_context(), pytest.raises(NotConnected, match=late) as caught:
         g.wampy.call("com.example.x")
     assert not caught.value.may_have_run
+    assert str(caught.value).count("not connected") == 1
     assert isinstance(state_of(app).slot.link, BackgroundLink)
+
+
+@pytest.mark.parametrize(
+    ("urls", "absent", "text"),
+    [
+        ("ws://a", "there is no session yet", "ws://a within 2 s: there is no session yet"),
+        ("ws://a", "not connected to ws://a: refused", "ws://a within 2 s: refused"),
+        ("ws://a", "ws://a: refused", "ws://a within 2 s: refused"),
+        (
+            "ws://a, ws://b",
+            "not connected to ws://a: refused; ws://b: gone",
+            "ws://a, ws://b within 2 s: ws://a: refused; ws://b: gone",
+        ),
+    ],
+)
+def test_background_says_once_what_it_is_not_connected_to(
+    urls: str, absent: str, text: str
+) -> None:
+    assert not_within(2, urls, absent) == f"not connected to {text}"
 
 
 @pytest.mark.parametrize("acknowledge", [True, False])
