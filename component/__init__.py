@@ -1,22 +1,16 @@
-"""What the workers of this node run: the sessions of flask_app, and a service beside it."""
+"""What the workers of this node run, ``component.Web`` and so on, and a service beside it.
 
-from flask_wamp.crossbar import ViewsSession, WebSession
+The sessions are imported when a worker asks for one, for they bring Crossbar.io along, 50 MB of it,
+which the processes that serve ``component.summary`` have no use for.
+"""
 
+import importlib
+from typing import Any
 
-class Web(WebSession):
-    """Lets the views of the hosted WSGI application call and publish."""
-
-    application = "flask_app.wsgi:app"
-    awaited = ("com.example.summary.poll",)
-
-
-class Views(ViewsSession):
-    """Serves the procedures and subscriptions of the application."""
-
-    application = "flask_app.wsgi:app"
+SESSIONS = ("Web", "Views", "Summary")
 
 
-class Summary(ViewsSession):
-    """Serves the summary service, a second Flask application."""
-
-    application = "component.summary:app"
+def __getattr__(name: str) -> Any:
+    if name not in SESSIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(".sessions", __name__), name)

@@ -11,7 +11,7 @@ import click
 from ..node.checking import read
 from ..node.configuration import directory_of, tcp_transports
 from ..node.deployment import Service, container, unit
-from .place import config_option
+from .place import config_option, there, write
 
 #: What nobody outside reaches.
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -114,14 +114,14 @@ def _write(texts: Mapping[str, str], output: Path, *, force: bool) -> list[Path]
         click.echo("\n".join(texts.values()), nl=False)
         return []
     paths = [output / name for name in texts]
-    there = [str(path) for path in paths if path.exists() or path.is_symlink()]
-    if there and not force:
+    taken = [str(path) for path in paths if there(path)]
+    if taken and not force:
         raise click.ClickException(
-            f"{', '.join(there)}: there already; --force writes over it, --output names another "
+            f"{', '.join(taken)}: there already; --force writes over it, --output names another "
             "directory"
         )
     output.mkdir(parents=True, exist_ok=True)
     for path, text in zip(paths, texts.values(), strict=True):
-        path.write_text(text)
+        write(path, text)
         click.echo(f"Wrote {path}")
     return paths

@@ -14,7 +14,7 @@ from ..node.configuration import DEFAULT_CONFIG
 from ..node.preset import Target, configuration, is_secure, port_of, presets, rendered
 from ..state import State
 from .arguments import host_name
-from .place import Found, find
+from .place import Found, find, there, write
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ def init(
     """
     terminal = Terminal(asks=is_terminal())
     path = directory / DEFAULT_CONFIG
-    if path.exists() or path.is_symlink():
+    if there(path):
         terminal.confirm(
             f"{path} is there. Write over it?",
             force=force,
@@ -114,9 +114,9 @@ def init(
     )
     path.parent.mkdir(exist_ok=True)
     config = configuration(preset, target)
-    path.write_text(rendered(config) + "\n")
+    write(path, rendered(config) + "\n")
     ignoring = path.parent / ".gitignore"
-    if not ignoring.exists():
+    if not there(ignoring):
         ignoring.write_text(GITIGNORE)
     _tell(path, target, state, secure=is_secure(config))
 
@@ -179,7 +179,7 @@ def _importable(found: Found, terminal: Terminal) -> tuple[str, str]:
     path = found.root / "wsgi.py"
     if path.exists() and path.read_text() == text:
         return "wsgi", "app"
-    if path.exists():
+    if there(path):
         raise click.ClickException(
             f"{found.module}:{factory} is a factory, which a node does not call, and {path.name} "
             f"is there and is left alone: write two lines into a module, {lines}, and name it, "

@@ -27,6 +27,18 @@ config_option = click.option(
 )
 
 
+def there(path: Path) -> bool:
+    """Tell whether anything stands at *path*, a link that leads nowhere included."""
+    return path.exists() or path.is_symlink()
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file: in place of a link that stands there, not where that leads."""
+    if path.is_symlink():
+        path.unlink()
+    path.write_text(text)
+
+
 @dataclass(frozen=True)
 class Found:
     """An application and its place.

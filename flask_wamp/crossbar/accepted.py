@@ -5,6 +5,7 @@ from typing import Any
 from twisted.python.threadpool import ThreadPool
 
 from .._twisted.engine import channels
+from .._twisted.engine.router_sessions import guarded_sessions
 from .._twisted.engine.routers import answer_pending, pending
 from .._twisted.engine.shutdown import work_of
 from .._twisted.session import Session
@@ -58,3 +59,13 @@ class Accepted:
     def answer_calls(self, uri: str, text: str) -> int:
         """Answer the calls that wait with an error, and return how many there were."""
         return answer_pending(self._session, uri, text) if self._session.has_joined else 0
+
+    def say_goodbye(self, reason: str, text: str) -> None:
+        """Let the services on this machine's Unix sockets know a stop from a loss.
+
+        No others: some clients in browsers take a GOODBYE for the end, and connect no more.
+        """
+        if self._session.has_joined:
+            for session in guarded_sessions(self._session):
+                if session.remote_address() is None and self._guard.is_service(session):
+                    session.leave(reason, text)

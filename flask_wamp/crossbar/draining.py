@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from .._twisted.serve.leaving import SYSTEM_SHUTDOWN
 from ..errors import UNAVAILABLE
 
 #: Seconds between two looks at what runs.
@@ -43,6 +44,9 @@ class Work(Protocol):
 
     def answer_calls(self, uri: str, text: str) -> int:
         """Answer the calls that wait with an error, and return how many there were."""
+
+    def say_goodbye(self, reason: str, text: str) -> None:
+        """Tell this machine's services that the router goes."""
 
 
 class Draining:
@@ -86,6 +90,7 @@ class Draining:
                 calls=calls,
                 requests=requests,
             )
+        self._work.say_goodbye(SYSTEM_SHUTDOWN, TEXT)
         self._idle_looks = 0
         self._until = self._reactor.seconds() + FLUSH
         self._look(lambda: not self._work.unsent(), self._flushed)

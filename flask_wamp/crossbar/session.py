@@ -8,6 +8,7 @@ from twisted.internet.error import ReactorNotRunning
 
 from .._twisted.call.link import SessionLink
 from .._twisted.engine.recursion import restore_recursion_limit
+from .._twisted.engine.shutdown import say_no_more
 from .._twisted.notices import Notices
 from .._twisted.reactor_thread import running_reactor
 from .._twisted.session import Session
@@ -97,6 +98,7 @@ class AppSession(Session):
             lines = traceback.format_exception(error)
             self.log.error("{traceback}", traceback="".join(lines).rstrip())
         self._stopping = True
+        self._reactor.addSystemEventTrigger("before", "shutdown", say_no_more)
         try:
             self._reactor.stop()
         except ReactorNotRunning:

@@ -62,6 +62,7 @@ class WebSession(AppSession):
         super().__init__(config)
         guard_router()
         raise_file_limit()
+        self._has_left = False
         self._pools: list[ThreadPool] = []
         self._intake = self._guard_http()
         self.guard: Guard | None = self._guarded()
@@ -109,6 +110,12 @@ class WebSession(AppSession):
         """Answer what callees ask about the flow of their results, and who logs in."""
         if type(msg) is not message.Invocation or not any(host.answer(msg) for host in self._hosts):
             super().onMessage(msg)
+
+    def disconnect(self) -> None:
+        """Leave the router, once: at a stop Crossbar.io asks a second time, and warns that it did."""
+        if not self._has_left:
+            self._has_left = True
+            super().disconnect()
 
     def before_ready(self) -> None:
         """The listeners are there, and the page is announced next."""
@@ -184,7 +191,7 @@ class WebSession(AppSession):
             intake = Intake(hosts_of(self._extra, app), self.log)
             guard_sites(intake, max_body_of(self._extra, app))
         except SetupError as error:
-            self.fail(str(error), error)
+            self.fail(str(error))
             return None
         return intake
 

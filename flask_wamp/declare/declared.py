@@ -1,5 +1,6 @@
 """What one declaration is: a procedure, a subscription or rights. Standard library only."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -189,3 +190,18 @@ class Grant:
     subscribe: Allow = SERVICES_ALONE
     retain: bool = False
     place: Place = field(default=Place("?"), compare=False)
+
+
+def refuse_unreadable(decorator: str, function: object) -> None:
+    """Refuse what is no function, or built in and does not say what arguments it takes."""
+    if not callable(function):
+        raise DeclarationError(f"@wamp.{decorator} stands on a function, not on {function!r}")
+    if hasattr(inspect.unwrap(function), "__code__"):
+        return
+    try:
+        inspect.signature(function)
+    except ValueError:
+        raise DeclarationError(
+            f"@wamp.{decorator}: {function!r} does not say what arguments it takes: declare a "
+            "function of your own that calls it"
+        ) from None

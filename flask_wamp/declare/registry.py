@@ -17,6 +17,7 @@ from .declared import (
     Subscription,
     SubscriptionOptions,
     describe,
+    refuse_unreadable,
 )
 from .remembering import arguments_of, remember_arguments
 
@@ -62,6 +63,7 @@ class Registry:
         :raises DeclarationError: the URI is invalid, or taken, or an option cannot be.
         :raises SetupError: the procedures are registered already.
         """
+        refuse_unreadable("callee", function)
         name = uri if uri is not None else getattr(function, "__name__", None)
         if name is None:
             raise DeclarationError(f"{function!r} has no name: give a URI, callee('com.example.x')")
@@ -98,6 +100,7 @@ class Registry:
         :raises DeclarationError: the topic is invalid, or an option cannot be.
         :raises SetupError: the subscriptions are made already.
         """
+        refuse_unreadable("subscribe", function)
         if not late:
             self._refuse_late(f"the subscription to {topic!r}", "add_subscription")
         reason = options.problem() or invalid_topic(topic, options.match)
@@ -260,11 +263,13 @@ class Registry:
 
 
 def _takes(function: Callable[..., Any], *args: Any) -> bool:
-    """Tell whether *function* can be called with *args*."""
+    """Tell whether *function* can be called with *args*; of what is built in nobody may know."""
     try:
         inspect.signature(function).bind(*args)
     except TypeError:
         return False
+    except ValueError:
+        return True
     return True
 
 

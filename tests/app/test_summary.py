@@ -10,6 +10,7 @@ from component import summary
 from flask_wamp import ApplicationError, NoSuchProcedure
 from flask_wamp.context import Event
 from flask_wamp.state import state_of
+from tests.unit.doubles import run_program
 
 from .conftest import Call, RecordingLink, caller
 
@@ -133,3 +134,9 @@ def test_failure_of_the_application_is_not_explained_to_callers(
         record.exc_info is not None and isinstance(record.exc_info[1], NoSuchProcedure)
         for record in caplog.records
     )
+
+
+def test_summary_service_brings_no_crossbar_along() -> None:
+    """Its processes serve; the sessions beside it are for the node's workers."""
+    program = "import sys, component.summary; print('crossbar' in sys.modules)"
+    assert run_program(program).strip() == "False"

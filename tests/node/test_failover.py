@@ -65,10 +65,10 @@ def test_failover_none_is_there_and_each_is_named(make_app: MakeApp, relays: lis
     with pytest.raises(NotConnected, match=rf"^not connected to {each}; it was not sent"):
         open_link(state_of(app), LIMIT)
     # Long enough for both to be tried, on a busy machine too.
-    late = rf"within 1 s: not connected to {each}; it was not sent"
+    late = rf"within 1 s: {each}; it was not sent"
     with app.app_context(), pytest.raises(NotConnected, match=late):
         g.wampy.with_options(timeout=1).call("com.test.add", 1, 2)
-    with pytest.raises(NotConnected, match=rf"within 0\.2 s: not connected to {each}"):
+    with pytest.raises(NotConnected, match=rf"within 0\.2 s: {each}"):
         wamp.start(app, timeout=0.2)
 
 

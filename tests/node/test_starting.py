@@ -114,6 +114,42 @@ def test_start_names_a_directory_that_cannot_be_written_to(directory: Path) -> N
     assert "as the owner of that directory" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("worker", "extra", "remedies"),
+    [
+        (
+            "router",
+            {"grace": "x", "max_body": "lots"},
+            ["give seconds, as in 10", "a number of bytes, as in 1048576"],
+        ),
+        ("views", {"processes": -1}, ["give a number of processes, 0 to "]),
+    ],
+)
+def test_node_that_refuses_its_settings_has_a_line_for_each_and_ends(
+    directory: Path, worker: str, extra: dict[str, object], remedies: list[str]
+) -> None:
+    """What Crossbar.io says of the end, with a traceback, is not what to look after."""
+    config = from_elsewhere(json.loads(CONFIG.read_text()), CONFIG.parent)
+    (found,) = [each for each in config["workers"] if each["id"] == worker]
+    found["components"][0]["extra"] = extra
+    (directory / ".crossbar" / "config.json").write_text(json.dumps(config))
+    run = subprocess.run(
+        [sys.executable, "-m", "flask_wamp.node", "--port", str(free_port())],
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert run.returncode == 1
+    lines = [line for line in run.stdout.splitlines() if "flask-wamp: " in line]
+    assert len(lines) == len(remedies), run.stdout
+    assert all(remedy in line for remedy, line in zip(remedies, lines, strict=True))
+    assert "Traceback" not in run.stdout
+    assert "lost" not in run.stdout
+
+
 class Hasty:
     """Asks for the page, and votes, from the moment that the port listens until told to stop."""
 

@@ -9,7 +9,7 @@ from ...state import State
 from ..connection.background import BackgroundLink
 from ..reactor_thread import running_reactor
 from ..serve.binding import PATIENCE
-from ..serve.leaving import finish
+from ..serve.leaving import SYSTEM_SHUTDOWN, finish
 from ..serve.sharing import SharedServer
 from ..serve.standing import Standing
 from ..supervise.settings import BEAT, ChildSettings
@@ -27,6 +27,8 @@ class Serving:
         self._reactor = running_reactor()
         self._pool: ElasticPool | None = None
         self.link: BackgroundLink = state.slot.get(lambda: BackgroundLink(state))  # type: ignore[assignment]
+        # Of the node's stop its supervisor speaks.
+        self.link.outage.expected = (SYSTEM_SHUTDOWN,)
 
     def begin(self) -> "Future[None]":
         """Begin to serve; the future fails where the router refuses what it is not to refuse."""

@@ -24,7 +24,7 @@ from ..threads import ElasticPool, ReactorQueue
 from .connector import Connector, Lost
 from .ending import end_by_itself, end_with_process, ends_with_process
 from .lobby import Lobby
-from .outage import Outage
+from .outage import Outage, not_within
 from .starters import Starters
 
 log = logging.getLogger("flask_wamp")
@@ -50,7 +50,7 @@ class BackgroundLink(SessionLink):
         self._state = state
         self._notices = Notices(state)
         self._lobby = Lobby()
-        self._outage = Outage(self._reactor.seconds)
+        self.outage = Outage(self._reactor.seconds)
         #: Sessions that this link has had; one less is how often it has connected again.
         self.sessions = 0
         self._pool: ElasticPool | None = None
@@ -176,7 +176,7 @@ class BackgroundLink(SessionLink):
         super()._forget(reply, cancel_mode)
 
     def _not_connected_within(self, timeout: float) -> str:
-        return f"not connected to {self._state.config.urls} within {timeout:g} s: {self._absent}"
+        return not_within(timeout, self._state.config.urls, self._absent)
 
     def _begin_connecting(self) -> None:
         self._reactor_thread = threading.get_ident()
@@ -200,7 +200,7 @@ class BackgroundLink(SessionLink):
 
     def _on_lost(self, lost: Sequence[Lost]) -> None:
         if self._closed is None:
-            self._outage.goes_on(lost)
+            self.outage.goes_on(lost)
         self._state.outbox.hold()  # until the next session handles events
         self._notices.left(lost[-1].reason)
         self.detach(f"not connected to {'; '.join(map(str, lost))}")
@@ -209,7 +209,7 @@ class BackgroundLink(SessionLink):
     def _open(self, session: Session) -> None:
         self.attach(session)
         self.sessions += 1
-        self._outage.over(self._connector.url)
+        self.outage.over(self._connector.url)
         self._notices.joined(session, self._state.config.realm)
         self._leave_lobby()
 

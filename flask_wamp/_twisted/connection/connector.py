@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from ...config import WampConfig
 from ..replies import Reply
+from ..serve.leaving import SYSTEM_SHUTDOWN
 from ..session import NO_OPTIONS, Session
 from .forks import leave_at_fork
 from .login import ClientSession, Context, Login
@@ -155,6 +156,8 @@ class Connector:
             self.is_refused = True
             realm = self._config.realm
             reason = f"the router refused the login to {realm!r}: {reason}"
+        if uri == SYSTEM_SHUTDOWN:
+            self._delay = LONGEST_DELAY  # it is there for a moment more
         self._reason = self._reason or reason
 
     def login_failed(self, reason: str) -> None:

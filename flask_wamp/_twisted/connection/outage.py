@@ -13,10 +13,12 @@ PAUSE = 60.0
 class Outage:
     """Logs how long there has been no session; on the reactor's thread.
 
+    :ivar expected: how reasons of a loss begin that is no surprise here.
     :param seconds: the time, in seconds.
     """
 
     def __init__(self, seconds: Callable[[], float]) -> None:
+        self.expected: tuple[str, ...] = ()
         self._seconds = seconds
         self._began: float | None = seconds()
         self._said = self._began
@@ -39,8 +41,17 @@ class Outage:
         now = self._seconds()
         if self._began is None:
             self._began = self._said = now
-            log.warning("the connection to %s was lost: %s", *lost[-1])
+            if lost[-1].reason.startswith(self.expected):
+                log.info("the connection to %s has ended: %s", *lost[-1])
+            else:
+                log.warning("the connection to %s was lost: %s", *lost[-1])
         elif now - self._said >= PAUSE:
             self._said = now
             why = "; ".join(map(str, lost))
             log.warning("no connection for %.0f s, trying on: %s", now - self._began, why)
+
+
+def not_within(seconds: float, urls: str, absent: str) -> str:
+    """Say that none of the routers at *urls* was reached in time; *absent* says why, of each."""
+    why = absent.removeprefix("not connected to ").removeprefix(f"{urls}: ")
+    return f"not connected to {urls} within {seconds:g} s: {why}"

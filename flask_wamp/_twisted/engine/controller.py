@@ -8,8 +8,10 @@ Crossbar.io 26.10.1:
   after SIGTERM with 1, whatever it has done meanwhile; further signals count for nothing. SIGHUP, of a
   terminal that closes, ends it alone, and its workers with the calls that run.
 - There, ``_cleanup_worker``: a worker that does not end is waited for, and killed after some 21 s.
-- ``crossbar/node/node.py`` tells systemd that the node is ready once its workers have started, whether
-  or not they serve anything.
+- ``crossbar/node/node.py``, ``Node._extend_worker_args``, is there to change a worker's arguments, which
+  name the module that runs.
+- It tells systemd that the node is ready once its workers have started, whether or not they serve
+  anything.
 
 Each can go once Crossbar.io does it otherwise; ``tests/node/test_running_node.py`` reads the first
 lines of a node, and ends one in each of these ways.
@@ -22,6 +24,9 @@ import sys
 import threading
 from types import FrameType
 from typing import Any
+
+from .worker import MODULE, import_crossbar
+from .worker import __name__ as WORKER  # noqa: N812
 
 print_ = builtins.print
 #: Where the address of systemd's socket is for the workers; Crossbar.io would use ``NOTIFY_SOCKET``.
@@ -113,6 +118,12 @@ def stop_in_order(node_controller: Any, limit: float) -> None:
     node_controller._cleanup_worker = staticmethod(wait_for_worker)  # noqa: SLF001
 
 
+def run_our_worker(arguments: list[str], _options: Any) -> None:
+    """Let the *arguments* of a worker run it as :mod:`.worker` does, where it is this Python's."""
+    if arguments[0] == sys.executable and MODULE in arguments:
+        arguments[arguments.index(MODULE)] = WORKER
+
+
 def main() -> None:
     """Run the ``crossbar`` command of this process's arguments."""
     # A signal during the imports, which take long, ends the process without a traceback; the first
@@ -124,11 +135,15 @@ def main() -> None:
     address = os.environ.pop("NOTIFY_SOCKET", None)
     if address:
         os.environ[NOTIFY_SOCKET] = address
+    import_crossbar()
     import crossbar
     import crossbar.node.controller
+    import crossbar.node.node
 
     limit = float(os.environ.pop(STOP_LIMIT_VARIABLE, STOP_LIMIT))
     stop_in_order(crossbar.node.controller.NodeController, limit)
+    node: Any = crossbar.node.node.Node
+    node._extend_worker_args = staticmethod(run_our_worker)  # noqa: SLF001
     signal.signal(signal.SIGINT, handler)
     builtins.print = print_text
     sys.exit(crossbar.run())

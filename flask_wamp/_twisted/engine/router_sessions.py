@@ -282,3 +282,9 @@ def guarded_session(in_memory: Any, session_id: int) -> GuardedSession | None:
     router = in_memory._transport._router  # noqa: SLF001
     found = router._session_id_to_session.get(session_id)  # noqa: SLF001
     return found if isinstance(found, GuardedSession) else None
+
+
+def guarded_sessions(in_memory: Any) -> list[GuardedSession]:
+    """Return the sessions of all peers that have joined the realm of *in_memory*."""
+    found = in_memory._transport._router._session_id_to_session.values()  # noqa: SLF001
+    return [session for session in found if isinstance(session, GuardedSession)]

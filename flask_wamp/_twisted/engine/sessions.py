@@ -17,7 +17,8 @@ import copy
 from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.wamp.exception import TransportLost
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.types import CloseDetails
 
 from .readers import tolerant
 
@@ -98,3 +99,12 @@ class EngineSession(ApplicationSession):
         if serializer is not None:
             transport._serializer = tolerant(serializer)  # noqa: SLF001 - Autobahn makes it
         super().onOpen(transport)
+
+    def onLeave(self, details: CloseDetails) -> Any:
+        """End what Autobahn waits for, and the connection.
+
+        Autobahn's own would warn of any reason but its default; whoever has opened the session says it.
+        """
+        end: Any = self._errback_outstanding_requests
+        over = end(ApplicationError(details.reason, details.message))
+        return over.addBoth(lambda _: self.has_transport and self.disconnect())

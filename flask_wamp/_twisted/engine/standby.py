@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import controller
+from .worker import import_crossbar
 
 #: The methods that load something into a worker, and the one that starts a guest.
 CONFIGURE, GUEST = "_configure_native_worker_", "_start_guest_worker"
@@ -114,6 +115,7 @@ def _await_word(come: Callable[[], None]) -> None:
 def main() -> None:
     """Run the ``crossbar`` command of this process's arguments, with workers that wait."""
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import_crossbar()
     import crossbar.node.controller
     import crossbar.node.main
     import crossbar.node.node

@@ -18,6 +18,8 @@ from ..session import Session
 
 #: What the router's process answers; see :mod:`flask_wamp.crossbar.stop_host`.
 NODE_STOPPING = "flask_wamp.node.stopping"
+#: With what reason a router that stops says goodbye (WAMP spec, "Predefined URIs").
+SYSTEM_SHUTDOWN = "wamp.close.system_shutdown"
 #: Seconds that its answer may take. It says no after some 0.3 s, since one of two processes that
 #: are told at once is told first; the rest is for a machine that is busy.
 ANSWER_WITHIN = 3.0

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from ...state import State
 from ..connection.connector import Connector, Lost
+from ..connection.outage import not_within
 from ..logs import use_python_logging
 from ..session import Session
 from .service import Service
@@ -50,6 +51,7 @@ class Program:
         self._absent = ""
         self._failure = ""
         self._has_begun = False
+        self._is_ending = False
         self._service = Service(self._reactor, name, settings, child, self._fail)
         self._service.ready.addCallback(lambda _none: started())
         self._connector = Connector(
@@ -95,7 +97,7 @@ class Program:
             self._service.start()
 
     def _lost(self, lost: Sequence[Lost]) -> None:
-        if self._session is not None:
+        if self._session is not None and not self._is_ending:
             log.warning("the connection to %s was lost: %s", *lost[-1])
         self._session = None
         self._absent = "; ".join(map(str, lost))
@@ -103,8 +105,7 @@ class Program:
 
     def _late(self) -> None:
         if not self._has_begun:
-            within = f"not connected to {self._config.urls} within {self._timeout:g} s"
-            self._fail(f"{within}: {self._absent}")
+            self._fail(not_within(self._timeout, self._config.urls, self._absent))
 
     def _fail(self, message: str) -> None:
         if not self._failure:
@@ -113,6 +114,7 @@ class Program:
 
     @inlineCallbacks
     def _finish(self) -> Any:
+        self._is_ending = True
         if self._session is not None and not self._failure:
             yield self._service.finish(self._session)
         yield self._service.close()

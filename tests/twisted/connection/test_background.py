@@ -14,6 +14,8 @@ from flask_wamp import WAMP, NotConnected, RegistrationFailed, SessionInfo, Setu
 from flask_wamp._twisted import notices
 from flask_wamp._twisted.connection import background
 from flask_wamp._twisted.connection.background import BackgroundLink
+from flask_wamp._twisted.connection.outage import not_within
+from flask_wamp._twisted.serve.leaving import SYSTEM_SHUTDOWN
 from flask_wamp.call.options import Options
 from flask_wamp.state import state_of
 
@@ -36,7 +38,27 @@ def test_background_first_use_connects(app: Flask) -> None:
     with app.app_context(), pytest.raises(NotConnected, match=late) as caught:
         g.wampy.call("com.example.x")
     assert not caught.value.may_have_run
+    assert str(caught.value).count("not connected") == 1
     assert isinstance(state_of(app).slot.link, BackgroundLink)
+
+
+@pytest.mark.parametrize(
+    ("urls", "absent", "text"),
+    [
+        ("ws://a", "there is no session yet", "ws://a within 2 s: there is no session yet"),
+        ("ws://a", "not connected to ws://a: refused", "ws://a within 2 s: refused"),
+        ("ws://a", "ws://a: refused", "ws://a within 2 s: refused"),
+        (
+            "ws://a, ws://b",
+            "not connected to ws://a: refused; ws://b: gone",
+            "ws://a, ws://b within 2 s: ws://a: refused; ws://b: gone",
+        ),
+    ],
+)
+def test_background_says_once_what_it_is_not_connected_to(
+    urls: str, absent: str, text: str
+) -> None:
+    assert not_within(2, urls, absent) == f"not connected to {text}"
 
 
 @pytest.mark.parametrize("acknowledge", [True, False])
@@ -180,6 +202,39 @@ def test_background_call_in_flight_when_the_connection_drops(
         process.outcome(answer)
     assert caught.value.may_have_run
     assert "the connection to unix:/run/router.sock was lost" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("expected", "reason", "level", "what"),
+    [
+        ((), SYSTEM_SHUTDOWN, "WARNING", "was lost"),
+        ((SYSTEM_SHUTDOWN,), SYSTEM_SHUTDOWN, "INFO", "has ended"),
+        ((SYSTEM_SHUTDOWN,), "wamp.close.killed", "WARNING", "was lost"),
+        (("",), "wamp.close.killed", "INFO", "has ended"),
+    ],
+)
+def test_background_loss_that_is_expected_is_no_warning(
+    process: Process,
+    caplog: pytest.LogCaptureFixture,
+    expected: tuple[str, ...],
+    reason: str,
+    level: str,
+    what: str,
+) -> None:
+    caplog.set_level("INFO", "flask_wamp")
+    answer = process.begin(lambda: g.wampy.call("com.example.x"))
+    process.connect()
+    process.next_message(message.Call)
+    link = state_of(process.app).slot.link
+    assert isinstance(link, BackgroundLink)
+    link.outage.expected = expected
+    process.receive(message.Goodbye(reason, "the node stops"))
+    process.lose()
+    with pytest.raises(NotConnected, match=f"awaited: {reason}: the node stops; "):
+        process.outcome(answer)
+    (line,) = [record for record in caplog.records if "the node stops" in record.message]
+    assert line.levelname == level
+    assert line.message.endswith(f"{what}: {reason}: the node stops")
 
 
 def test_background_start_returns_once_everything_is_registered(process: Process) -> None:

@@ -166,6 +166,8 @@ def test_connector_tells_why_the_router_said_goodbye(world: World) -> None:
     world.receive(message.Goodbye("wamp.close.system_shutdown", "good night"))
     world.lose()
     assert world.log[-1] == "lost: wamp.close.system_shutdown: good night"
+    # The router is there for a moment more, and would go a second time.
+    assert world.delay >= LONGEST / 2
 
 
 def test_connector_garbage_instead_of_a_handshake(world: World) -> None:

@@ -1,8 +1,15 @@
 """The router's process takes nothing new, and finishes what it has accepted."""
 
+from types import SimpleNamespace
+from typing import Any
+
 from twisted.internet.task import Clock
 
+from flask_wamp._twisted.engine.router_sessions import GuardedSession
+from flask_wamp._twisted.serve.leaving import SYSTEM_SHUTDOWN
+from flask_wamp.crossbar import accepted
 from flask_wamp.crossbar.draining import FLUSH, LOOK, Draining
+from flask_wamp.crossbar.guarding import Guard
 
 
 class Accepted:
@@ -14,6 +21,7 @@ class Accepted:
         self.running = requests
         self.on_its_way = False
         self.errors: list[tuple[str, str]] = []
+        self.goodbyes: list[str] = []
 
     def close(self) -> None:
         """Note that nothing new is let in."""
@@ -36,6 +44,10 @@ class Accepted:
         self.errors.append((uri, text))
         answered, self.pending = self.pending, 0
         return answered
+
+    def say_goodbye(self, reason: str, text: str) -> None:
+        """Note the reason; it is on its way."""
+        self.goodbyes.append(reason)
 
 
 class Node:
@@ -88,6 +100,51 @@ def test_peers_get_their_answers_before_the_end_but_do_not_hold_it_up() -> None:
     slow = Node(Accepted())
     slow.accepted.on_its_way = True
     assert slow.wait(FLUSH + 0.5)
+
+
+def test_services_are_told_when_what_was_accepted_is_finished_and_before_the_end() -> None:
+    node = Node(Accepted(calls=1))
+    node.accepted.on_its_way = True
+    assert not node.wait(3)
+    assert node.accepted.goodbyes == []
+    node.accepted.pending = 0
+    assert not node.wait(0.2)
+    assert node.accepted.goodbyes == [SYSTEM_SHUTDOWN]
+    node.accepted.on_its_way = False
+    assert node.wait(0.2)
+
+
+class Peer(GuardedSession):
+    """A session that has joined, from somewhere."""
+
+    def __init__(self, address: str | None) -> None:
+        self._transport: Any = SimpleNamespace(
+            transport=SimpleNamespace(getPeer=lambda: SimpleNamespace(host=address))
+        )
+        self.told: list[tuple[str | None, str | None]] = []
+
+    def leave(self, reason: str | None = None, message: str | None = None) -> None:
+        """Note what it is told."""
+        self.told.append((reason, message))
+
+
+def test_goodbye_is_for_services_on_unix_sockets() -> None:
+    """Clients in browsers may take it for the end, and not connect to the next node."""
+    service, page, far, asks = peers = [
+        Peer(address) for address in (None, "192.0.2.1", "192.0.2.1", None)
+    ]
+    router = SimpleNamespace(_session_id_to_session=dict(enumerate([*peers, object()])))
+    session: Any = SimpleNamespace(has_joined=True, _transport=SimpleNamespace(_router=router))
+    nothing: Any = None
+    guard = Guard(Clock())
+    guard.is_service = lambda peer: peer in (service, far)
+    work = accepted.Accepted(session, nothing, guard, nothing, [])
+    work.say_goodbye(SYSTEM_SHUTDOWN, "the node stops")
+    assert service.told == [(SYSTEM_SHUTDOWN, "the node stops")]
+    assert page.told == far.told == asks.told == []
+    session.has_joined = False
+    work.say_goodbye(SYSTEM_SHUTDOWN, "the node stops")
+    assert len(service.told) == 1
 
 
 def test_what_never_ends_is_answered_with_an_error() -> None:

@@ -62,6 +62,19 @@ def test_nothing_is_written_over() -> None:
     assert Path("compose.yaml").read_text() != "mine"
 
 
+def test_link_is_replaced_and_what_it_leads_to_left_alone() -> None:
+    for target in (Path("elsewhere"), Path("nowhere")):
+        Path("compose.yaml").unlink(missing_ok=True)
+        Path("compose.yaml").symlink_to(target)
+        Path("elsewhere").write_text("another's")
+        assert deploy("container").exit_code == 1
+        assert deploy("container", "--force").exit_code == 0
+        assert "services:" in Path("compose.yaml").read_text()
+        assert not Path("compose.yaml").is_symlink()
+    assert Path("elsewhere").read_text() == "another's"
+    assert not Path("nowhere").exists()
+
+
 def test_terminal_gets_the_file_alone() -> None:
     done = deploy("systemd", "-o", "-")
     assert done.output.startswith("# A node as a service of systemd.")

@@ -239,6 +239,28 @@ def test_init_for_a_guest() -> None:
     assert guest["options"]["env"]["vars"] == {"PYTHONPATH": "..", "WAMP_METRICS_DIR": "metrics"}
 
 
+def test_init_replaces_links_and_leaves_what_they_lead_to_alone() -> None:
+    Path("app.py").write_text(APP)
+    CONFIG.parent.mkdir()
+    Path("elsewhere").write_text("another's")
+    CONFIG.symlink_to(Path("elsewhere").resolve())
+    ignoring = CONFIG.parent / ".gitignore"
+    ignoring.symlink_to(Path("nowhere").resolve())
+    assert "--force writes over it" in refused("wamp", "init")
+    assert "workers" in init("--force")
+    assert not CONFIG.is_symlink()
+    assert Path("elsewhere").read_text() == "another's"
+    assert ignoring.is_symlink()
+    assert not Path("nowhere").exists()
+
+
+def test_init_leaves_a_link_alone_where_it_would_write_the_application() -> None:
+    Path("shop.py").write_text(FACTORY)
+    Path("wsgi.py").symlink_to("nowhere")
+    assert "is there and is left alone" in refused("--app", "shop", "wamp", "init")
+    assert not Path("nowhere").exists()
+
+
 def test_init_never_writes_over_a_configuration_untold() -> None:
     Path("app.py").write_text(APP)
     CONFIG.parent.mkdir()

@@ -1,6 +1,7 @@
 """Declarations: what is taken, and what is refused where it is declared."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, Self
 
 import pytest
@@ -132,6 +133,39 @@ def test_registry_nameless_procedure_needs_a_uri(registry: Registry) -> None:
     with pytest.raises(DeclarationError, match="has no name: give a URI"):
         registry.add_procedure(partial)
     assert registry.add_procedure(partial, "com.example.inc").function is partial
+
+
+@pytest.mark.parametrize(
+    "function",
+    [max, getattr, functools.partial(max, 1), functools.wraps(max)(lambda *_: None)],
+)
+def test_registry_refuses_what_does_not_say_what_it_takes(
+    registry: Registry, function: Callable[..., Any]
+) -> None:
+    """Nobody could tell whether the arguments of a call fit; it would fail where it is served."""
+    for add_one, decorator in (
+        (registry.add_procedure, "callee"),
+        (registry.add_subscription, "subscribe"),
+    ):
+        text = refusal(DeclarationError, add_one, function, "com.example.x")
+        assert text.startswith(f"@wamp.{decorator}: {function!r} does not say what arguments")
+        assert "a function of your own" in text
+    assert not registry.procedures
+    assert not registry.subscriptions
+
+
+def test_registry_takes_what_is_built_in_and_says_what_it_takes(registry: Registry) -> None:
+    assert registry.add_procedure(len, "com.example.length").function is len
+    registry.add_watcher(max, joins=True)
+    assert registry.on_join == [max]
+
+
+def test_registry_refuses_what_is_no_function(registry: Registry) -> None:
+    nothing: Any = 5
+    with pytest.raises(DeclarationError, match=r"^@wamp\.callee stands on a function, not on 5$"):
+        registry.add_procedure(nothing, "com.example.x")
+    with pytest.raises(DeclarationError, match=r"^@wamp\.subscribe stands on a function, not on"):
+        registry.add_subscription(nothing, "com.example.x")
 
 
 def test_registry_topic_has_many_handlers(registry: Registry) -> None:
