@@ -46,9 +46,17 @@ def read(load: Callable[[], Any], head: Callable[[], list[int] | None]) -> Any:
 
 
 def strict_cbor(data: bytes) -> Any:
-    """Return what the CBOR *data* says, without the tags that cost too much."""
+    """Return what the CBOR *data* says, without the tags that cost too much.
+
+    A key of a dict is a text: arrays of numbers whose hashes are all the same are easily made, and
+    a dict of them takes minutes.
+    """
     return cbor2.loads(
-        data, max_depth=MESSAGE_DEPTH, semantic_decoders=_REFUSED, tag_hook=_untagged
+        data,
+        max_depth=MESSAGE_DEPTH,
+        semantic_decoders=_REFUSED,
+        tag_hook=_untagged,
+        strict_hashable_types=True,
     )
 
 

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from txaio import make_logger
 
 from .._twisted.engine.raw_sockets import bound_handshakes
+from .._twisted.engine.readers import Garbled
 from .._twisted.engine.router_sessions import GuardedSession, guard_sessions
 from ..errors import NOT_AUTHORIZED
 from .complaints import Complaints
@@ -76,6 +77,8 @@ class Guard:
         if record.stage is Stage.DISMISSED:
             return type(msg) is message.Goodbye
         try:
+            if type(msg) is Garbled:
+                raise Violation(msg.reason)
             if record.stage is Stage.JOINED:
                 if not record.service and session.unsent() > MAX_UNSENT:
                     self._does_not_read(session)
@@ -100,12 +103,11 @@ class Guard:
             reason = answer.reason if isinstance(answer, Deny) else type(answer.value).__name__
             self.complaints.say("a login was refused", f"{self._whence(session)}: {reason}")
         record.stage = Stage.CUT_OFF
-        if not record.key:
-            # Who may open the socket may know why.
-            denial = answer if isinstance(answer, Deny) else Deny(NOT_AUTHORIZED, REFUSAL)
-        else:
+        denial = Deny(NOT_AUTHORIZED, REFUSAL)
+        if record.key:
             self._slowing.refused(record.key)
-            denial = Deny(NOT_AUTHORIZED, REFUSAL)
+        elif isinstance(answer, Deny):
+            denial = answer  # Who may open the socket may know why.
         self._later(session, 0, lambda: self._close(session, POLICY, REFUSAL))
         return denial
 
@@ -187,8 +189,7 @@ class Guard:
 
     def _stand_in_line(self, session: GuardedSession, record: Guarded, msg: Any) -> None:
         """Handle a HELLO when it is its turn; until then the time to join in stands still."""
-        deadline = record.deadline
-        left = self._join_within
+        deadline, left = record.deadline, self._join_within
         if deadline is not None and deadline.active():
             left = deadline.getTime() - self._reactor.seconds()
             deadline.cancel()
@@ -233,9 +234,8 @@ class Guard:
         if self.address_of(session) is None:
             # A container connects first, and then imports its application, however long that takes.
             return
-        session.guarded.deadline = self._reactor.callLater(
-            self._join_within, self._too_late, session
-        )
+        later = self._reactor.callLater
+        session.guarded.deadline = later(self._join_within, self._too_late, session)
 
     def _too_late(self, session: GuardedSession) -> None:
         # What has come while the process was busy is read first.

@@ -33,12 +33,16 @@ class Violation(Exception):
 def check_hello(msg: Any) -> None:
     """Refuse a HELLO or an AUTHENTICATE that says too much, and take out what is the router's word.
 
-    :raises Violation: it is too long.
+    :raises Violation: it is too long, or has names that break the lines of a log.
     """
     if type(msg) is message.Authenticate:
         _measure([msg.signature, msg.extra])
         return
-    _measure([msg.realm, msg.authid, msg.authrole, msg.authmethods, msg.authextra])
+    names = [msg.realm, msg.authid, msg.authrole, *(msg.authmethods or ())]
+    _measure([*names, msg.authextra])
+    if not all(name.isprintable() for name in names if name is not None):
+        # Crossbar.io logs them as they are.
+        raise Violation("a name in a login is not printable")
     if msg.authextra:
         msg.authextra = {
             key: value for key, value in msg.authextra.items() if not key.startswith(RESERVED)

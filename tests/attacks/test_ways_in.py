@@ -1,14 +1,26 @@
 """What the node listens on, and what comes in there that is no page."""
 
 import socket
+from typing import Any
 
 import psutil
 import pytest
 
+from flask_wamp.crossbar.complaints import LINES
 from tests.attempts import attempt
 from tests.node.sockets import read_to_end, tcp
-from tests.node.strangers import TOO_BIG
-from tests.node.support import ABORT, HELLO, LIMIT, RawPeer, on_reactor
+from tests.node.strangers import PROTOCOL_ERROR, TOO_BIG, colliding
+from tests.node.support import (
+    ABORT,
+    CALL,
+    HELLO,
+    LIMIT,
+    RAW_SERIALIZERS,
+    SUBSCRIBE,
+    RawPeer,
+    http,
+    on_reactor,
+)
 
 from .conftest import Fort
 
@@ -100,3 +112,51 @@ def test_message_that_is_too_long(fort: Fort) -> None:
     peer.join()
     peer.send_bytes(b" " * (1024 * 1024 + 1))
     assert peer.closed.result(LIMIT)[0] == TOO_BIG
+
+
+@attempt(
+    "limits",
+    "a HELLO in CBOR with 40,000 keys that have all one hash, which take minutes",
+    "the connection ends at once; nobody waits",
+)
+def test_keys_of_one_hash(fort: Fort) -> None:
+    peer = RawPeer(fort.url, serializer="cbor")
+    peer.send_bytes(b"\x83\x01\x66realm1" + colliding(40_000))
+    assert http(fort.node.url).status == 200
+    assert peer.closed.result(LIMIT)[0] == PROTOCOL_ERROR
+
+
+#: What looks like a line of the log.
+FORGED = "\n2026-01-01T00:00:00+0000 [Router 1] flask-wamp: forged"
+
+
+@attempt(
+    "sessions",
+    "messages that cannot be read, with what looks like lines of the log in them",
+    "the connection ends; there are five lines in a minute, and nobody else wrote one",
+)
+@pytest.mark.parametrize("serializer", sorted(RAW_SERIALIZERS))
+def test_messages_that_cannot_be_read_write_no_log(fort: Fort, serializer: str) -> None:
+    since = len(fort.node.log)
+    first: list[list[Any]] = [
+        [HELLO, f"realm{FORGED}", ROLES],
+        [HELLO, "realm1", {**ROLES, "authid": FORGED}],
+        [HELLO, "realm1", {**ROLES, "authrole": f"\u00e9{FORGED}" * 10}],
+        [HELLO, "realm1", {"roles": {FORGED: {}}}],
+        [ABORT, {}, FORGED],
+    ]
+    later: list[list[Any]] = [
+        [CALL, 1, {}, FORGED],
+        [SUBSCRIBE, 1, {"match": FORGED}, "com.fort.news"],
+        [CALL, 1, {"timeout": FORGED}, "com.fort.gate"],
+    ]
+    for message in (first + later) * 2:
+        peer = RawPeer(fort.url, serializer=serializer)
+        if message in later:
+            peer.join()
+        peer.send(message)
+        assert peer.closed.result(LIMIT)[0] == PROTOCOL_ERROR
+    told = fort.node.log[since:]
+    assert "Traceback" not in told
+    assert [line for line in told.splitlines() if line.startswith(FORGED.strip()[:20])] == []
+    assert told.count("a connection was cut off") <= LINES

@@ -34,7 +34,7 @@ REFUSED = "wamp.error.invalid_argument"
 INVALID_PAYLOAD = "wamp.error.invalid_payload"
 NOT_AUTHORIZED = "wamp.error.not_authorized"
 #: Codes with which a WebSocket connection is closed (RFC 6455, 7.4.1).
-PROTOCOL_ERROR, INVALID_UTF8, TOO_BIG, INTERNAL_ERROR = 1002, 1007, 1009, 1011
+PROTOCOL_ERROR, INVALID_UTF8, TOO_BIG = 1002, 1007, 1009
 
 
 # --- messages as bytes
@@ -102,6 +102,23 @@ def laughs(levels: int) -> Raw:
     twice = [(b"\xd8\x1d" + encoded("cbor", level)) * 2 for level in range(levels)]
     shared = [b"\xd8\x1c\x80", *(b"\xd8\x1c\x82" + pair for pair in twice)]
     return Raw(_container("cbor", "[", shared))
+
+
+def colliding(count: int) -> Raw:
+    """Return a CBOR dict of *count* keys that have all one hash: CPython's of a tuple has no secret."""
+    one, two, five = 11400714785074694791, 14029467366897019727, 2870177450012600261
+    unsigned = 2**64 - 1
+    inverse = pow(two, -1, 2**64)
+    keys: list[bytes] = []
+    for number in itertools.count(1):
+        if len(keys) == count:
+            break
+        lane = five + number * two & unsigned
+        lane = ((lane << 31 | lane >> 33) & unsigned) * one & unsigned
+        other = (7 - lane) * inverse & unsigned
+        if other < 2**61 - 1:  # It is its own hash, as an int.
+            keys.append(b"\x82\x1b" + number.to_bytes(8) + b"\x1b" + other.to_bytes(8) + b"\0")
+    return Raw(b"\xba" + count.to_bytes(4) + b"".join(keys))
 
 
 # --- the stranger, and those who must not notice

@@ -3,6 +3,7 @@
 import functools
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from flask_wamp._twisted.engine.readers import TolerantCBOR, guard_router
 from flask_wamp._twisted.engine.recursion import restore_recursion_limit
 from flask_wamp._twisted.strict import MESSAGE_DEPTH, UNFIT, check, checked, read, strict_cbor
 from flask_wamp.payload import MAX_DEPTH, Unfit
+from tests.node.strangers import colliding
 
 CALL = message.Call.MESSAGE_TYPE
 ERROR = message.Error.MESSAGE_TYPE
@@ -231,6 +233,19 @@ def test_strict_cbor_reads_an_array_of_bytes_as_bytes() -> None:
     assert strict_cbor(bytes.fromhex("d8 40 43 0102ff")) == b"\x01\x02\xff"
     with pytest.raises((Unfit, cbor2.CBORDecodeError)):
         strict_cbor(bytes.fromhex("d8 40 01"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [colliding(20_000), b"\xd9\x01\x02" + cbor2.dumps([1, 2]), cbor2.dumps({1: 2})],
+    ids=["20,000 keys of one hash", "a set", "an int as key"],
+)
+def test_strict_cbor_refuses_what_has_to_be_hashed_before_it_is_hashed(data: bytes) -> None:
+    """Keys of one hash take a time of their number squared: half a minute, for these."""
+    began = time.monotonic()
+    with pytest.raises(cbor2.CBORDecodeError):
+        strict_cbor(data)
+    assert time.monotonic() - began < 5
 
 
 def test_strict_cbor_refuses_depth() -> None:

@@ -52,6 +52,38 @@ def _refuse_ubjson(*_args: Any) -> Any:
     raise Unfit("UBJSON is not accepted: use JSON, MessagePack or CBOR")
 
 
+class Garbled:
+    """Stands for what cannot be read.
+
+    :ivar reason: why, in words that its sender may have chosen.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class GuardedReader:
+    """A transport's serializer, which makes one message of what it cannot read.
+
+    Autobahn's transports write a traceback into the log for each, as its sender likes: with his own
+    text in it, and lines that look like others.
+    """
+
+    def __init__(self, serializer: Any) -> None:
+        self._serializer = serializer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._serializer, name)
+
+    def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:
+        """Return the messages in *payload*, or :class:`Garbled`."""
+        try:
+            return list(self._serializer.unserialize(payload, isBinary))
+        except Exception as error:  # noqa: BLE001
+            # Whatever is wrong with what a stranger sends.
+            return [Garbled(str(error) or type(error).__name__)]
+
+
 class _Tolerant(Serializer):  # type: ignore[misc,unused-ignore]
     """A serializer of Autobahn's, for which a message that cannot be read is one among others."""
 

@@ -25,6 +25,7 @@ from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from .buffers import unsent
+from .readers import GuardedReader
 from .roles import configured_role
 
 #: What the guard calls, or lets be called for it, of each class.
@@ -86,6 +87,7 @@ class GuardedSession(_Base):
 
     def onOpen(self, transport: Any) -> None:
         """Take the transport."""
+        transport._serializer = GuardedReader(transport._serializer)  # noqa: SLF001 - Autobahn makes it
         super().onOpen(transport)
         self.guard.opened(self)
 
@@ -234,7 +236,7 @@ class GuardedSession(_Base):
         if not hasattr(protocol, "sendCloseFrame"):
             protocol.transport.loseConnection()
         elif protocol.state == protocol.STATE_OPEN:
-            reason_bytes = reason.encode()[:123]
+            reason_bytes = reason.encode("ascii", "backslashreplace")[:123]
             protocol.sendCloseFrame(code=code, reasonUtf8=reason_bytes, isReply=False)
 
     def drop(self) -> None:
