@@ -57,6 +57,7 @@ class Unserved:
         self._since: dict[str, float] = {}
         self._named: set[str] = set()
         self._look_is_due = False
+        self._has_ended = False
 
     @inlineCallbacks
     def watch(self) -> Any:
@@ -119,7 +120,8 @@ class Unserved:
 
     def _end(self, after: float) -> None:
         late = [uri for uri in sorted(self._since) if self._gone_for(uri) >= after]
-        if late and not self._health.stopping:
+        if late and not (self._health.stopping or self._has_ended):
+            self._has_ended = True
             self._session.fail(
                 f"no process has served {', '.join(late)} for {after:g} s: the node ends, "
                 "to be started anew"
