@@ -8,6 +8,7 @@ make the threads grow without limit, calls from outside, passes a gate first
 take its time, leave the gate, and have a limit of their own.
 """
 
+import os
 import threading
 import time
 from collections import deque
@@ -140,6 +141,7 @@ class ElasticPool:
         self._parked = 0
         self._wake_ups: SimpleQueue[None] = SimpleQueue()
         self._stopped = False
+        self._process = os.getpid()
 
     def start(self) -> None:
         """Start the base threads."""
@@ -186,6 +188,9 @@ class ElasticPool:
                 break
             job.began = time.monotonic()
             job.run()
+            if os.getpid() != self._process:
+                # A copy, which the view has forked: what waits here is the original's to run.
+                os._exit(0)
             finished.put(partial(self._finish, job))
             # Not to keep the job's arguments alive while waiting for the next one.
             del job

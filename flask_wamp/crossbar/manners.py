@@ -157,6 +157,15 @@ _LIMITS: Mapping[Any, Callable[[GuardedSession, Any], tuple[str, str] | None]] =
 }
 
 
+def is_short(value: Any) -> bool:
+    """Tell whether a value is no longer than what a login may say."""
+    try:
+        _measure(value)
+    except Violation:
+        return False
+    return True
+
+
 def _measure(value: Any) -> None:
     """Refuse what a login says where it is long, or has many parts; each is looked at once.
 

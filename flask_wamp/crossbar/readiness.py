@@ -5,7 +5,7 @@ Crossbar.io's own "ready" comes when the workers have started, whether or not an
 registered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from autobahn.wamp.exception import ApplicationError
@@ -45,6 +45,12 @@ class Watcher(Protocol):
     def announced(self, urls: list[str]) -> None:
         """The page was announced."""
 
+    def looked(self) -> None:
+        """Fewer procedures may be missing."""
+
+    def late(self) -> None:
+        """It takes longer than anybody should wait for."""
+
 
 class Readiness:
     """Watches the registrations, and announces the page once all of them are there to stay.
@@ -80,6 +86,10 @@ class Readiness:
         self._all_there.addCallback(self._end_watch)
         self._all_there.addErrback(self._announcement_failed)
 
+    def missing(self) -> Collection[tuple[str, str]]:
+        """Return URI and match policy of what nobody has registered so far."""
+        return self._missing
+
     @inlineCallbacks
     def watch(self) -> Any:
         """Look at the registrations, now and whenever there is a further one."""
@@ -92,6 +102,7 @@ class Readiness:
         for uri, match in sorted(self._missing):
             if (yield self._lookup(uri, match)) is not None:
                 self._missing.discard((uri, match))
+        self._session.looked()
         if self._all_there.called:
             return
         self._health.missing = sorted(uri for uri, _match in self._missing)
@@ -158,6 +169,7 @@ class Readiness:
     def _complain(self) -> None:
         if self._all_there.called:
             return
+        self._session.late()
         uris = ", ".join(uri for uri, _match in sorted(self._missing))
         nobody = f"nobody has registered {uris}"
         self._session.log.error(

@@ -10,7 +10,7 @@ from twisted.python.threadpool import ThreadPool
 from .._twisted.engine.channels import guard_sites
 from .._twisted.engine.pings import ping_in_text
 from .._twisted.engine.readers import guard_router
-from .._twisted.engine.routers import lacking_in, router_of
+from .._twisted.engine.routers import Calls, lacking_in, router_of
 from .._twisted.engine.shutdown import take_thread_pools
 from ..declare.rights import DeclaredRights
 from ..errors import SetupError
@@ -28,6 +28,7 @@ from .notify import Systemd
 from .readiness import Readiness
 from .session import AppSession
 from .sockets import close_directory, close_unix_sockets, raise_file_limit
+from .starting import Starting
 from .stop_host import StopHost
 from .stopping import cut_off_later, join_beside
 from .unserved import Unserved
@@ -75,6 +76,7 @@ class WebSession(AppSession):
         self._hosts: list[Host] = [FlowHost(self), self._stop_host]
         self.authentication: Authentication | None = None
         self._authorization: Authorization | None = None
+        self._starting: Starting | None = None
         if self._state is not None and self.guard is not None:
             self._authenticate(self._state, self.guard, directory)
 
@@ -104,6 +106,7 @@ class WebSession(AppSession):
             own = self._state.registry.resolved(self._state.config.uri_prefix)
             health = self._state.health
             readiness = Readiness(self, self._reactor, self._application, own, self.awaited, health)
+            self._starting = Starting(Calls(self), self._reactor, readiness.missing)
             yield readiness.watch()
 
     def onMessage(self, msg: Any) -> None:
@@ -122,8 +125,19 @@ class WebSession(AppSession):
         self._pools += take_thread_pools(self._reactor)
         close_unix_sockets(self._reactor)
 
+    def looked(self) -> None:
+        """Let calls of what is registered by now go on."""
+        if self._starting is not None:
+            self._starting.looked()
+
+    def late(self) -> None:
+        """Let no call wait for what may never be there."""
+        if self._starting is not None:
+            self._starting.end()
+
     def announced(self, urls: list[str]) -> None:
         """The node is ready: from now on it is said when it is not."""
+        self.late()
         watchdog_of(self._reactor).started(self._settings.watchdog)
         self._systemd.ready(f"ready at {' '.join(urls)}")
         if self._state is not None:
@@ -137,6 +151,8 @@ class WebSession(AppSession):
         super()._finish()
         self._systemd.stopping()
         self._stop_host.begin()
+        if self._starting is not None:
+            self._starting.stop()
         if self._state is not None:
             self._state.health.stopping = True
         if self.guard is None or self._intake is None:

@@ -2,7 +2,7 @@
 
 The lease is a row that its owner changes while it sends. Nobody compares clocks: who wants the lease
 watches the row on a clock of its own, and takes it when it has not changed for a while, by a change
-that only one can make. An owner that was stopped meanwhile finds by its own clock that it may
+that only one can make; at once where the owner was a process that has ended here. An owner that was stopped meanwhile finds by its own clock that it may
 have lost the lease, before it sends another event.
 """
 
@@ -10,6 +10,8 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from uuid import uuid4
 
 from .store import Store
@@ -22,7 +24,35 @@ SAFE = 1.0
 
 def new_owner() -> str:
     """Return a name for a relay of this process, which tells a person where it is."""
-    return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid4().hex[:8]}"
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{_numbers()}:{uuid4().hex[:8]}"
+
+
+def has_ended(owner: str) -> bool:
+    """Tell whether it is known that the process of *owner* is none any more."""
+    _host, *parts = owner.rsplit(":", 3)
+    if len(parts) != 3 or not parts[0].isdecimal() or not parts[1] or parts[1] != _numbers():
+        return False
+    try:
+        os.kill(int(parts[0]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass  # it is somebody else's
+    return False
+
+
+def _numbers() -> str:
+    """Return what tells apart where process ids mean something else; "" where that is not known.
+
+    A container has numbers of its own, and perhaps the name of another; so has a machine that was
+    started anew.
+    """
+    try:
+        started = Path("/proc/sys/kernel/random/boot_id").read_text()
+        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - it leads nowhere
+    except OSError:
+        return ""
+    return sha256(f"{started}{space}".encode()).hexdigest()[:8]
 
 
 def elapsed() -> float:
@@ -35,11 +65,18 @@ class Lease:
 
     :param owner: who it is, different for each relay.
     :param clock: seconds.
+    :param ended: tells of an owner whether it has certainly ended.
     """
 
-    def __init__(self, owner: str, clock: Callable[[], float] = elapsed) -> None:
+    def __init__(
+        self,
+        owner: str,
+        clock: Callable[[], float] = elapsed,
+        ended: Callable[[str], bool] = has_ended,
+    ) -> None:
         self.owner = owner
         self._clock = clock
+        self._ended = ended
         self._renewed: float | None = None
         self._watched: tuple[str, int] | None = None
         self._since = 0.0
@@ -55,7 +92,7 @@ class Lease:
             return self.keep(store)
         now = self._clock()
         found = store.lease()
-        if found is not None and found[0]:
+        if found is not None and found[0] and not self._ended(found[0]):
             if found != self._watched:
                 self._watched, self._since = found, now
                 return False

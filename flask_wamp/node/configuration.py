@@ -14,6 +14,9 @@ DEFAULT_CONFIG = Path(".crossbar/config.json")
 #: The class that sends browsers from HTTP to HTTPS.
 TO_HTTPS = "flask_wamp.crossbar.ToHttps"
 
+#: The bytes of a Unix socket's path on Linux, without the NUL at its end.
+SOCKET_PATH = 107
+
 
 def free_port() -> int:
     """Return a TCP port that nothing on 127.0.0.1 listens on.
@@ -116,6 +119,7 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
         moved = config if port is None else on_port(config, port)
         endpoints = [transport["endpoint"] for transport in tcp_transports(moved)]
         taken = next(taken_ports(endpoints), None) if free else None
+        long = next(long_sockets(config, directory_of(path)), None)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         # What is no JSON, and what is JSON and no configuration; Crossbar.io checks the rest.
         raise NodeError(f"{path} is no node configuration: {error}") from None
@@ -124,12 +128,28 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
             f"port {taken[0]} cannot be had ({taken[1]}): choose another with --port 9000 (make "
             "run PORT=9000)"
         )
+    if long is not None:
+        raise NodeError(
+            f"the path of a socket has {len(os.fsencode(long))} bytes, and {SOCKET_PATH} are the limit: "
+            f"{long}: move the project to a shorter path, or name a path such as /run/shop.sock"
+        )
     if moved == config:
         return path
     copy_ = directory_of(path) / f"port-{port}.json"
     copy_.parent.mkdir(exist_ok=True)
     copy_.write_text(json.dumps(moved, indent=4))
     return copy_
+
+
+def long_sockets(config: Mapping[str, Any], directory: Path) -> Iterator[Path]:
+    """Yield the paths of Unix sockets that are too long to listen at."""
+    for worker in config["workers"]:
+        for transport in worker.get("transports", ()):
+            endpoint = transport.get("endpoint", {})
+            if endpoint.get("type") == "unix":
+                path = directory.resolve() / endpoint["path"]
+                if len(os.fsencode(path)) > SOCKET_PATH:
+                    yield path
 
 
 def taken_ports(endpoints: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:

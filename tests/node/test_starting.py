@@ -66,6 +66,14 @@ def test_start_names_a_taken_port(directory: Path, arguments: tuple[str, ...]) -
     assert "make run PORT=9000" in said
 
 
+def test_start_names_a_path_that_is_too_long_for_a_socket(directory: Path) -> None:
+    path = directory / ".crossbar" / "config.json"
+    path.write_text(path.read_text().replace("router.sock", f"{'d' * 100}/router.sock"))
+    said = start(directory, "--port", str(free_port()))
+    assert "bytes, and 107 are the limit: " in said
+    assert "router.sock: move the project to a shorter path" in said
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -12,11 +13,21 @@ from flask_wamp.node.process import READY
 
 from .apps.alone import COUNT
 from .conftest import trusted_url
-from .support import APPS, LIMIT, Peer, discard, node_config, on_reactor, wait_until
+from .support import (
+    APPS,
+    LIMIT,
+    Peer,
+    discard,
+    error_of,
+    node_config,
+    on_reactor,
+    wait_until,
+)
 from .test_supervised import status
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
+NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
 VIEWS = "flask_wamp.supervisor.views"
 ALONE = [f"com.alone.{number}" for number in range(COUNT)]
 
@@ -90,3 +101,20 @@ def test_ready_only_when_the_last_process_is_there(tmp_path: Path) -> None:
             (tmp_path / "ticket-1").touch()
             node.wait_for_log(READY, timeout=LIMIT)
             assert status(peer, VIEWS)["ready"] == 2
+
+
+def test_calls_wait_for_the_first_process(tmp_path: Path) -> None:
+    """A page that was open all along is there first, and so is who asks for a page that calls."""
+    with starting(ALONE_DOOR=str(tmp_path)) as node, joined(node) as peer:
+        with ThreadPoolExecutor(1) as threads:
+            page = threads.submit(lambda: urlopen(f"{node.url}shared").read())
+            calls = [peer.start_call("com.alone.shared") for _ in range(3)]
+            late = peer.begin("com.alone.shared", timeout=1)
+            assert error_of(lambda: peer.call("com.alone.none")).error == NO_SUCH_PROCEDURE
+            assert error_of(late.result).error == "wamp.error.canceled"
+            assert not any(call.done() for call in (*calls, page))
+            for number in range(2):
+                (tmp_path / f"ticket-{number}").touch()
+            assert all(call.result(LIMIT) for call in calls)
+            assert int(page.result(LIMIT))
+        node.wait_for_log(READY, timeout=LIMIT)

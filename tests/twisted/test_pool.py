@@ -1,7 +1,12 @@
 """The elastic pool, and the gate before it."""
 
+import os
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -346,3 +351,43 @@ def test_gate_withdraws_what_waits_only() -> None:
     assert not gate.withdraw(one)
     assert gate.leave() is three
     assert not gate.withdraw(three)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_pool_in_a_process_that_a_view_forks_ends_with_that_view(turns: Turns) -> None:
+    """Its copy of what waits would run a second time, and the process would never end."""
+    pool = ElasticPool(1, turns.queue())
+    taken, given = os.pipe()
+
+    def fork() -> int:
+        copy = os.fork()
+        if copy == 0:
+            sys.exit()
+        deadline = time.monotonic() + TIMEOUT
+        while (ended := os.waitpid(copy, os.WNOHANG)) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(copy, signal.SIGKILL)
+                return -os.waitpid(copy, 0)[1]
+            time.sleep(0.01)
+        return ended[1]
+
+    class Forking(Work):
+        """A job that survives whatever it runs, as those of views do."""
+
+        def run(self) -> None:
+            """Run the function."""
+            with suppress(SystemExit):
+                super().run()
+
+    works: list[Work] = [Forking(fork), Work(lambda: os.write(given, b"x"))]
+    for work in works:
+        pool.submit(work)
+    pool.start()
+    try:
+        turns.run_until(all_finished(works))
+        os.close(given)
+        assert works[0].value == 0
+        assert os.read(taken, 10) == b"x"
+    finally:
+        os.close(taken)
+        pool.stop()

@@ -13,6 +13,7 @@ from .computing import Times, take_turns
 from .ends import words_of
 from .lines import log_line
 from .settings import ChildSettings, Settings
+from .stacks import Stacks
 
 #: Seconds that a hung process gets to write down where it is.
 STACKS_TIME = 0.2
@@ -93,6 +94,7 @@ class Watched:
         self._heard = 0.0
         self._times: Times = {}
         self._killing: Any = None
+        self._stacks = Stacks(self._say)
 
     @property
     def name(self) -> str:
@@ -162,12 +164,18 @@ class Watched:
 
     def said(self, stream: int, line: str) -> None:
         """Take a line of its output."""
-        level = logging.INFO if stream == 1 else logging.WARNING
+        if stream == 1:
+            self._say(line, logging.INFO)
+        else:
+            self._stacks.feed(line)
+
+    def _say(self, line: str, level: int = logging.WARNING) -> None:
         text = log_line(self._log, line, level, f"[{self.settings.slot}] ")
         self.last_lines.append(text)
 
     def ended(self, code: int) -> None:
         """The process has ended; *code* is as :mod:`subprocess` has it."""
+        self._stacks.end()
         self.has_ended = True
         self.end = words_of(code)
         for timer in (self._silence, self._killing):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from time import sleep
 
-from flask import Flask
+from flask import Flask, g
 
 from flask_wamp import WAMP
 
@@ -16,6 +16,12 @@ wamp = WAMP(app)
 wamp.callee("com.alone.shared")(os.getpid)
 for number in range(COUNT):
     wamp.callee(f"com.alone.{number}", invoke="single")(os.getpid)
+
+
+@app.get("/shared")
+def shared() -> str:
+    """Call a procedure of this application's processes."""
+    return str(g.wampy.call("com.alone.shared"))
 
 
 def guarded() -> Flask:

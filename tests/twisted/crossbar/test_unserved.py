@@ -130,3 +130,11 @@ def test_node_ends_where_nobody_serves_for_too_long() -> None:
     assert len(node.failed) == 1, "one end for all that is missing"
     assert "com.test.add, com.test.buy" in node.failed[0]
     assert "3 s" in node.failed[0]
+
+
+def test_node_ends_once_however_many_procedures_nobody_serves() -> None:
+    node = Node(end_after=3)
+    node.change()
+    node.wait(5)
+    assert len(node.failed) == 1
+    assert f"{ADD}, {BUY}" in node.failed[0]

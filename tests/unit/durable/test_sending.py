@@ -1,7 +1,10 @@
 """What the relay does with what waits, with a router that does as it is told."""
 
 import logging
+import os
 import sqlite3
+import subprocess
+import sys
 import tracemalloc
 from contextlib import closing
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 
 from flask_wamp import CallTimeout, NotAuthorized, NotConnected
 from flask_wamp.durable.databases import Database
-from flask_wamp.durable.lease import EXPIRY, SAFE, Lease
+from flask_wamp.durable.lease import EXPIRY, SAFE, Lease, new_owner
 from flask_wamp.durable.sending import LOSSES, REFUSALS, Sender
 from flask_wamp.durable.store import Store
 from flask_wamp.state import state_of
@@ -260,6 +263,35 @@ def test_two_relays_the_other_begins_at_once_where_one_has_ended(
     write(shop, 2)
     second.run()
     assert router.numbers == [1, 2]
+
+
+def test_two_relays_the_other_begins_at_once_where_the_process_of_one_has_ended(
+    shop: Shop, router: Router, clock: Clock
+) -> None:
+    """One that runs, and one of which nobody here can know, has the lease until it is over."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host, pid, numbers, _ = new_owner().rsplit(":", 3)
+    assert pid == str(os.getpid())
+    owners = {
+        f"{host}:{pid}:{numbers}:1": False,
+        f"{host}:1:{numbers}:1": False,
+        f"{host}:{ended.pid}:{numbers}:1": True,
+        f"{host}:{ended.pid}:00000000:1": False,
+        f"{host}:{ended.pid}::1": False,
+        f"{host}:{ended.pid}:1": False,
+    }
+    assert all(len(owner) < 64 for owner in owners)
+    for number, (owner, has_gone) in enumerate(owners.items(), 1):
+        write(shop, 2 * number)
+        Relaying(shop, router, clock, owner).run()
+        write(shop, 2 * number + 1)
+        other = Relaying(shop, router, clock, new_owner())
+        other.run()
+        assert (2 * number + 1 in router.numbers) == has_gone, owner
+        clock.time += EXPIRY
+        other.run()
+        other.sender.release()
 
 
 def test_two_relays_one_that_was_stopped_meanwhile_sends_nothing_more(
