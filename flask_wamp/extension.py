@@ -1,5 +1,6 @@
 """The extension: ``WAMP``, its decorators, and serving outside Crossbar."""
 
+import logging
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -84,6 +85,8 @@ class WAMP(Logins, Registers, Outboxes):
         logins.init_app(app, state.ask)
         if config.serve:
             serving.init_app(state)
+        # dictConfig disables by default what was imported before it: that would fail silently.
+        logging.getLogger("flask_wamp").disabled = False
         enabling.count_for(state)
         self._apps.add(app)
 

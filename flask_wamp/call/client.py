@@ -204,7 +204,8 @@ class Client:
         owner = self._owner
         payload, keywords = encode_arguments(args, kwargs, owner.app.json)
         if durable is not False:
-            return owner.outbox.add(topic, payload, keywords, options, durable)
+            with spans.publishing(topic, "create"):
+                return owner.outbox.add(topic, payload, keywords, options, durable)
         with spans.publishing(topic):
             return owner.link().publish(topic, payload, keywords, options)
 

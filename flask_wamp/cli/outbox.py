@@ -1,9 +1,11 @@
 """``flask wamp outbox``: the table of durable events, those that were set aside, and a relay."""
 
 import signal
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from types import FrameType
+from typing import Any, TypeVar
 
 import click
 from flask.cli import AppGroup
@@ -14,6 +16,8 @@ from ..durable.store import SetAside, Store
 from ..state import State
 from .application import state_of_app
 from .output import help_of, json_option, printable, show_line, table
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Events that are listed where nothing else is said.
 LISTED = 100
@@ -83,19 +87,26 @@ def list_(ctx: click.Context, count: int, *, as_json: bool) -> None:
     click.echo(f"{waiting} waiting{since}", err=True)
 
 
+def _which(command: F) -> F:
+    """Let *command* be told which of the events that were set aside it is for."""
+    command = click.option("--all", "all_", is_flag=True, help="All of them.")(command)
+    return click.argument("ids", type=int, nargs=-1, metavar="[ID]...")(command)
+
+
 @outbox.command("retry")
-@click.argument("ids", type=int, nargs=-1, metavar="[ID]...")
-@click.option("--all", "all_", is_flag=True, help="All of them.")
+@_which
 @click.pass_context
 def retry(ctx: click.Context, ids: tuple[int, ...], *, all_: bool) -> None:
     """Send events that were set aside again, as the oldest that wait."""
-    if bool(ids) == all_:
-        raise click.UsageError("Name events by the ids of flask wamp outbox list, or say --all.")
-    with closing(_database(ctx)) as database:
-        count = Store(database).retry(ids)
-    click.echo(f"{count} event{'s' if count != 1 else ''} to be sent again")
-    if count < len(ids):
-        raise click.ClickException("the others are none that were set aside")
+    _change(ctx, ids, all_, Store.retry, "to be sent again")
+
+
+@outbox.command("discard")
+@_which
+@click.pass_context
+def discard(ctx: click.Context, ids: tuple[int, ...], *, all_: bool) -> None:
+    """Delete events that were set aside: nobody will get them."""
+    _change(ctx, ids, all_, Store.discard, "deleted")
 
 
 @outbox.command("run")
@@ -136,6 +147,22 @@ def _send(state: State) -> None:
             signal.signal(number, signal.SIG_DFL)
     finally:
         state.outbox.end()
+
+
+def _change(
+    ctx: click.Context,
+    ids: tuple[int, ...],
+    all_: bool,
+    change: Callable[[Store, Sequence[int]], int],
+    what: str,
+) -> None:
+    if bool(ids) == all_:
+        raise click.UsageError("Name events by the ids of flask wamp outbox list, or say --all.")
+    with closing(_database(ctx)) as database:
+        count = change(Store(database), ids)
+    click.echo(f"{count} event{'s' if count != 1 else ''} {what}")
+    if count < len(ids):
+        raise click.ClickException("the others are none that were set aside")
 
 
 def _database(ctx: click.Context) -> Database:

@@ -1,5 +1,6 @@
 """``flask wamp serve --processes``: the options of a supervisor, and the supervisor."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -82,6 +83,7 @@ def supervise(
         login=True,
         as_flask=True,
         by="flask wamp serve",
+        log_level=logging.getLogger().level,
     )
     count = settings.processes
     text = f"{count} process{'es' if count != 1 else ''} serve{'' if count != 1 else 's'} {name}"

@@ -14,6 +14,7 @@ from ..config import WampConfig
 from ..errors import WAMPError
 from ..extension import WAMP
 from ..state import State, state_of
+from ..tracing.guests import log_as_guest
 from .processes import process_options, settings_from, supervise
 
 
@@ -49,6 +50,11 @@ class Ended(BaseException):
     show_default=True,
     help="Seconds that calls get which run when it is told to end.",
 )
+@click.option(
+    "--guest",
+    is_flag=True,
+    help="Log as the workers of the node do, whose guest this is: with levels.",
+)
 @process_options
 @pass_script_info
 def serve(
@@ -59,6 +65,7 @@ def serve(
     timeout: float,
     grace: float,
     patience: float,
+    guest: bool,
     **options: Any,
 ) -> None:
     """Serve the procedures and subscriptions of the application from this process, or others.
@@ -74,6 +81,8 @@ def serve(
     The exit code is 0 after a signal, and 1 where there is no router within the timeout, or it
     refuses a procedure.
     """
+    if guest:
+        log_as_guest()
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)

@@ -17,6 +17,7 @@ from flask import Flask
 from flask.logging import default_handler
 from twisted.logger import Logger, LogLevel
 
+from ..tracing.guests import LEVELS
 from ..tracing.lines import LineFormatter
 
 #: The least level of logging, and the level of Twisted's that it is from there on.
@@ -27,16 +28,6 @@ _LEVELS = (
     (logging.INFO, LogLevel.info),
     (logging.NOTSET, LogLevel.debug),
 )
-#: What Crossbar.io calls its levels, in Python's numbers.
-_OF_NODE = {
-    "none": logging.CRITICAL + 1,
-    "critical": logging.CRITICAL,
-    "error": logging.ERROR,
-    "warn": logging.WARNING,
-    "info": logging.INFO,
-    "debug": logging.DEBUG,
-    "trace": logging.DEBUG,
-}
 
 
 class BridgeHandler(logging.Handler):
@@ -73,7 +64,7 @@ def bridge_logging() -> None:
     if root.handlers:
         return
     root.addHandler(BridgeHandler())
-    root.setLevel(_OF_NODE.get(str(txaio.get_global_log_level()), logging.INFO))
+    root.setLevel(LEVELS.get(str(txaio.get_global_log_level()), logging.INFO))
 
 
 def leave_to_bridge(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """The session that serves; for a container."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -82,6 +83,7 @@ class ViewsSession(AppSession):
             login=self._settings.url is not None,
             factories=self.factories,
             by=f"{type(self).__name__} of the node",
+            log_level=logging.getLogger().level,
         )
         name = type(self).__name__
         if type(self) is ViewsSession:

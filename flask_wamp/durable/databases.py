@@ -193,7 +193,7 @@ def engine_of(handle: Any) -> "Engine":
     """
     bind = handle.get_bind() if hasattr(handle, "get_bind") else handle
     engine = getattr(bind, "engine", None)
-    if engine is None or not hasattr(engine, "begin"):
+    if engine is None or not hasattr(engine, "begin") or not hasattr(handle, "execute"):
         raise SetupError(
             f"the outbox is a {type(handle).__module__}.{type(handle).__qualname__}: return a "
             "sqlite3.Connection or a Session of SQLAlchemy's from the function of @wamp.outbox"

@@ -7,7 +7,14 @@ from typing import Protocol
 
 from ..call.link import Link
 from ..config import WampConfig
-from ..errors import CallTimeout, NotConnected, OptionError, PayloadError, RemoteError
+from ..errors import (
+    CallTimeout,
+    NotAuthorized,
+    NotConnected,
+    OptionError,
+    PayloadError,
+    RemoteError,
+)
 from .events import Row
 from .lease import Lease
 from .store import Store
@@ -20,9 +27,12 @@ MATCH = "wamp.subscription.match"
 BATCH, BATCH_SIZE = 100, 4 * 2**20
 #: Seconds after which what was sent is deleted: what a crash sends again is no older.
 FLUSH = 0.1
-#: Refusals after which an event is set aside, and losses of the session with the event on its way:
-#: one that a router hangs up on must not stop the others for ever.
+#: Refusals after which an event is set aside, and losses of the session, or of the answer, with the
+#: event on its way: one that a router hangs up on must not stop the others for ever.
 REFUSALS, LOSSES = 5, 20
+#: Seconds for which a denial is final at once, when an event was set aside for one: rights that are
+#: not there by then are missing, and any number of events may need them.
+DENIED = 60.0
 #: Seconds before an event is sent again: at first, and at most where it was refused, and where there
 #: is no router.
 FIRST_PAUSE, REFUSED_PAUSE, ABSENT_PAUSE = 0.1, 5.0, 1.0
@@ -59,6 +69,7 @@ class Sender:
         self._goes_on = goes_on
         self._awaits = awaits
         self._absences = 0
+        self._denied_until = 0.0
         self.accepted = 0
 
     @property
@@ -122,20 +133,29 @@ class Sender:
         except (OptionError, PayloadError) as error:
             self._set_aside(row, str(error))
             return 0.0
+        except NotAuthorized as error:
+            return self._denied(row, str(error))
         except RemoteError as error:
             return self._refused(row, str(error), REFUSALS, REFUSED_PAUSE)
-        except CallTimeout:
-            return self._absent()
-        except NotConnected as error:
+        except (CallTimeout, NotConnected) as error:
             self._absent()
-            # Nobody else may be without a session.
-            self.release()
+            if isinstance(error, NotConnected):
+                # Nobody else may be without a session.
+                self.release()
             if getattr(error, "may_have_run", False):
                 return self._refused(row, str(error), LOSSES, ABSENT_PAUSE)
             return self._absent_pause()
         self._absences = 0
         self.accepted += 1
         return None
+
+    def _denied(self, row: Row, reason: str) -> float:
+        """Note that the router denies *row*, as it may do for many that follow."""
+        is_final = self._lease.now() < self._denied_until
+        pause = self._refused(row, reason, 1 if is_final else REFUSALS, REFUSED_PAUSE)
+        if not pause and not is_final:
+            self._denied_until = self._lease.now() + DENIED
+        return pause
 
     def _refused(self, row: Row, reason: str, limit: int, longest: float) -> float:
         """Note that *row* was not taken, and set it aside where that was so *limit* times."""

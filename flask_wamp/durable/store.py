@@ -16,6 +16,9 @@ _ROWS = """
     WHERE failed IS NULL AND id >= :first AND id <= :last ORDER BY id LIMIT :count
 """
 _COUNT = "SELECT COUNT(*), MIN(created) FROM flask_wamp_outbox WHERE failed IS NULL"
+_COUNT_SET_ASIDE = "SELECT COUNT(*) FROM flask_wamp_outbox WHERE failed IS NOT NULL"
+_DISCARD_ALL = "DELETE FROM flask_wamp_outbox WHERE failed IS NOT NULL"
+_DISCARD = "DELETE FROM flask_wamp_outbox WHERE failed IS NOT NULL AND id = :id"
 _DELETE = "DELETE FROM flask_wamp_outbox WHERE id = :id"
 _REFUSE = "UPDATE flask_wamp_outbox SET attempts = :attempts, failed = :failed WHERE id = :id"
 _SET_ASIDE = """
@@ -128,8 +131,20 @@ class Store:
         """Return the oldest events that were set aside, *count* at most."""
         return [SetAside(*row) for row in self.database.read(_SET_ASIDE, {"count": count})]
 
+    def count_set_aside(self) -> int:
+        """Return how many events were set aside."""
+        number: int = self.database.read(_COUNT_SET_ASIDE, {})[0][0]
+        return number
+
     def retry(self, ids: Sequence[int]) -> int:
         """Let events that were set aside wait again, all of them without *ids*; return how many."""
+        return self._change(_RETRY_ALL, _RETRY, ids)
+
+    def discard(self, ids: Sequence[int]) -> int:
+        """Delete events that were set aside, all of them without *ids*; return how many."""
+        return self._change(_DISCARD_ALL, _DISCARD, ids)
+
+    def _change(self, all_: str, one: str, ids: Sequence[int]) -> int:
         if not ids:
-            return self.database.write([(_RETRY_ALL, {})])
-        return sum(self.database.write([(_RETRY, {"id": number})]) for number in ids)
+            return self.database.write([(all_, {})])
+        return sum(self.database.write([(one, {"id": number})]) for number in ids)

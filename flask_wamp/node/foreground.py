@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..tracing.guests import LEVEL_OF_NODE
 from .command import crossbar_command, path_with_python
 from .configuration import directory_of, prepared_config, refuse_unusable
 
@@ -27,7 +28,7 @@ def run(config: Path, port: int | None = None, loglevel: str = "warn") -> NoRetu
     :param loglevel: how much Crossbar.io says.
     :raises NodeError: it cannot start; the text has the remedy.
     """
-    environment = _prepared(config)
+    environment = _prepared(config, loglevel)
     prepared = prepared_config(config, port)
     environment[STOP_LIMIT] = str(stop_limit(json.loads(prepared.read_text())))
     _tell_to_wait()
@@ -47,7 +48,7 @@ def run_and_reload(config: Path, port: int | None = None, loglevel: str = "warn"
     # watchdog is needed here alone.
     from .reloading import Reloader
 
-    environment = _prepared(config)
+    environment = _prepared(config, loglevel)
     reloader = Reloader(config, port, loglevel, environment)
     _tell_to_wait()
     return reloader.run()
@@ -67,13 +68,13 @@ def stop_limit(config: Mapping[str, Any]) -> float:
     return max([GRACE, *graces]) + REST
 
 
-def _prepared(config: Path) -> dict[str, str]:
+def _prepared(config: Path, loglevel: str) -> dict[str, str]:
     """Refuse a place where no node can start, and return the environment for one."""
     crossbar_command()
     directory = directory_of(config)
     if directory.exists():
         refuse_unusable(directory)
-    return {**os.environ, "PATH": path_with_python(os.environ)}
+    return {**os.environ, "PATH": path_with_python(os.environ), LEVEL_OF_NODE: loglevel}
 
 
 def _tell_to_wait() -> None:

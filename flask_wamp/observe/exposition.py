@@ -98,6 +98,11 @@ class _Seen:
                 "For how long the oldest of them has waited.",
                 value=report.waiting.oldest or 0.0,
             )
+            yield GaugeMetricFamily(
+                "flask_wamp_outbox_set_aside",
+                "Durable events that were set aside, as the router refuses them.",
+                value=report.waiting.set_aside,
+            )
         label = ["supervisor"]
         wanted = GaugeMetricFamily(
             "flask_wamp_supervised_processes", "Serving processes that are to be.", labels=label

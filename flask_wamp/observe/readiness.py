@@ -9,20 +9,21 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Self
 
 from ..call.link import Answer, Link
 from ..call.options import Options
-from ..durable.databases import is_missing
-from ..durable.store import Store
 from ..errors import CallTimeout, NotAuthorized, NotConnected, RemoteError, WAMPError
 from ..state import State
+from .waiting import Counting, Waiting
 
 #: Seconds that a look may take.
 LIMIT = 1.0
+#: Seconds of it that the outbox's database gets in any case, where the router has had the rest.
+AT_LEAST = 0.1
 #: Seconds for which a report is given again to whoever asks: strangers may ask at any rate.
 KEPT = 1.0
 #: Seconds that a durable event may wait until the outbox is called stuck.
@@ -69,18 +70,6 @@ class Supervised:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits in the outbox of the application.
-
-    :ivar events: how many.
-    :ivar oldest: for how many seconds the oldest has waited; None where none waits.
-    """
-
-    events: int
-    oldest: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What was found.
 
@@ -92,7 +81,7 @@ class Report:
 
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
     supervisors: Mapping[str, "Supervised"] = field(default_factory=dict)
-    waiting: "Waiting | None" = None
+    waiting: Waiting | None = None
 
     @property
     def ready(self) -> bool:
@@ -109,6 +98,7 @@ class Checks:
     def __init__(self, awaited: Iterable[str] = ()) -> None:
         self._awaited = [(uri, "exact") for uri in awaited]
         self._known: dict[int, tuple[str, str] | None] = {}
+        self._counting = Counting()
         self._report = Report({"router": ["nobody has looked yet"]})
         self._until = 0.0
         # Made where it is used: this object is made before servers fork and gevent patches.
@@ -138,7 +128,7 @@ class Checks:
 
     def _look(self, state: State) -> Report:
         """Look, within about :data:`LIMIT` seconds."""
-        look = _Look(state, self._known)
+        look = _Look(state, self._known, self._counting)
         missing = {
             "node": look.node(),
             "procedures": look.procedures(self._awaited),
@@ -155,9 +145,12 @@ class _Look:
 
     :param known: URI and match policy of registrations by their ids, which mean the same for ever;
         None for those that nobody may ask for. Kept from look to look.
+    :param counting: counts what waits in the outbox.
     """
 
-    def __init__(self, state: State, known: dict[int, tuple[str, str] | None]) -> None:
+    def __init__(
+        self, state: State, known: dict[int, tuple[str, str] | None], counting: Counting
+    ) -> None:
         self._state = state
         self._known = known
         self._until = monotonic() + LIMIT
@@ -168,6 +161,7 @@ class _Look:
         self._statuses: dict[str, Answer] = {}
         self.supervisors: dict[str, Supervised] = {}
         self.waiting: Waiting | None = None
+        self._count = self._begin_count(counting)
         try:
             self._ask()
         except (NotConnected, CallTimeout) as error:
@@ -220,21 +214,30 @@ class _Look:
 
     def outbox(self) -> list[str]:
         """Return why durable events are not delivered."""
-        outbox = self._state.outbox
-        if not outbox.is_declared:
+        if self._count is None:
             return []
         try:
-            with closing(outbox.database()) as database:
-                self.waiting = Waiting(*Store(database).count())
+            self.waiting = self._count.result(max(self._left(), AT_LEAST))
+        except TimeoutError:
+            return ["its database does not answer"]
         except Exception as error:  # noqa: BLE001
-            # Databases raise errors of their own.
-            if is_missing(error):
-                self.waiting = Waiting(0, None)  # nothing was ever written
-                return []
             return [f"its database cannot be read: {type(error).__name__}"]
         if self.waiting.oldest is None or self.waiting.oldest < STUCK:
             return []
         return [f"{self.waiting.events} events wait, the oldest for {self.waiting.oldest:.0f} s"]
+
+    def _begin_count(self, counting: Counting) -> "Future[Waiting] | None":
+        """Begin to count what waits in the outbox, where the application has one."""
+        outbox = self._state.outbox
+        if not outbox.is_declared:
+            return None
+        try:
+            return counting.begin(outbox.database())
+        except Exception as error:  # noqa: BLE001
+            # The application's function may raise any.
+            failed: Future[Waiting] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _ask(self) -> None:
         listed = self._link.call("wamp.registration.list", [], {}, self._options())

@@ -5,7 +5,8 @@ asks. Processes here come and go, supervised ones are replaced all the time, and
 would pile up. So a process does not write under its pid but under a *number* that no other process
 has while it lives: it holds a lock on a file, which the kernel gives back whichever way the process
 ends. The next process takes the number, and counts on where the last one has stopped, so counters
-never go down, and there are as many files as there were processes at a time.
+never go down, and there are as many files as there were processes at a time. Their names are no process
+ids: what the application has made before its extension is written under those, in the same directory.
 """
 
 import contextlib
@@ -34,22 +35,22 @@ class Numbers:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._process = 0
-        self._number = 0
+        self._name = ""
         self._lock: int | None = None
         self._mutex = threading.Lock()
         os.register_at_fork(after_in_child=self._forked)
 
-    def __call__(self) -> int:
-        """Return the number of this process.
+    def __call__(self) -> str:
+        """Return the number of this process, as files are named.
 
         :raises OSError: the directory cannot be written to, or the disk is full.
         """
         if self._process == os.getpid():
-            return self._number
+            return self._name
         with self._mutex:
             if self._process != os.getpid():
                 self._claim()
-        return self._number
+        return self._name
 
     def _claim(self) -> None:
         number, lock = _first_free(self.directory)
@@ -59,7 +60,7 @@ class Numbers:
         except OSError:
             os.close(lock)
             raise
-        self._lock, self._number, self._process = lock, number, os.getpid()
+        self._lock, self._name, self._process = lock, _name_of(number), os.getpid()
 
     def _forked(self) -> None:
         # The lock is the parent's: with a copy of it here it would outlive the parent.
@@ -68,6 +69,10 @@ class Numbers:
             os.close(self._lock)
             self._lock = None
         self._process = 0
+
+
+def _name_of(number: int) -> str:
+    return f"n{number}"
 
 
 def _first_free(directory: Path) -> tuple[int, int]:
@@ -104,14 +109,14 @@ def _dead(directory: Path) -> list[tuple[int, int]]:
 
 
 def _forget_gauges(directory: Path, number: int) -> None:
-    for path in directory.glob(f"gauge_live*_{number}.db"):
+    for path in directory.glob(f"gauge_live*_{_name_of(number)}.db"):
         path.unlink(missing_ok=True)
 
 
 def _allocate(directory: Path, number: int) -> None:
     flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     for kind, size in ALLOCATED.items():
-        descriptor = os.open(directory / f"{kind}_{number}.db", flags, 0o600)
+        descriptor = os.open(directory / f"{kind}_{_name_of(number)}.db", flags, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, size)
         finally:
@@ -169,7 +174,7 @@ def make_directory(directory: Path) -> None:
 
 def _empty(directory: Path) -> None:
     for number, lock in _dead(directory):
-        for path in directory.glob(f"*_{number}.db"):
+        for path in directory.glob(f"*_{_name_of(number)}.db"):
             path.unlink(missing_ok=True)
         os.close(lock)
 

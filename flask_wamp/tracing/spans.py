@@ -111,12 +111,15 @@ def calling(uri: str) -> Span:
     return _begun(tracer, uri, "CLIENT", {"rpc.system": "wamp", "rpc.method": uri})
 
 
-def publishing(topic: str) -> Span:
-    """Begin to publish."""
+def publishing(topic: str, operation: str = "send") -> Span:
+    """Begin to publish.
+
+    :param operation: ``create`` for a durable event, which is sent later.
+    """
     tracer = _tracer()
     if tracer is None:
         return NO_SPAN
-    return _begun(tracer, f"send {topic}", "PRODUCER", _messaging(topic, "send"))
+    return _begun(tracer, f"{operation} {topic}", "PRODUCER", _messaging(topic, operation))
 
 
 def answering(uri: str, called: str, parent: str | None) -> Span:

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from flask_wamp.node import free_port
 
 from .programs import Program, python
-from .support import LIMIT, http, node_config, wait_until
+from .support import LIMIT, ROOT, http, node_config, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -46,10 +46,11 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def start(directory: Path, port: int) -> Program:
-    """Start the node with its usual level, ``warn``."""
+def start(directory: Path, port: int, level: str = "warn") -> Program:
+    """Start the node, by default with its usual level."""
     config = str(directory / "node" / "config.json")
-    return python("-m", "flask_wamp.node", "--config", config, "--port", str(port))
+    options = ("--port", str(port), "--loglevel", level)
+    return python("-m", "flask_wamp.node", "--config", config, *options)
 
 
 def test_traces_and_logs_of_a_node(directory: Path) -> None:
@@ -82,3 +83,42 @@ def test_traces_and_logs_of_a_node(directory: Path) -> None:
         ("Container", f"{logger}: handler: error"),
         ("Router", f"{logger}: page: warning"),
     ]
+
+
+def supervised(config: dict[str, Any]) -> None:
+    """Let the container supervise a process."""
+    config["workers"][1]["components"][0]["extra"]["processes"] = 1
+
+
+def guest(config: dict[str, Any]) -> None:
+    """Let a guest serve, as the preset has it."""
+    serve = ("-m", "flask", "--app", APPLICATION, "wamp", "serve", "--guest")
+    config["workers"][1] = {
+        "type": "guest",
+        "id": "views",
+        "executable": "python",
+        "arguments": [*serve, "--url", "unix:router.sock", "--processes", "1"],
+        "options": {"workdir": ".", "env": {"inherit": True, "vars": {"PYTHONPATH": str(ROOT)}}},
+    }
+
+
+@pytest.mark.parametrize("level", ["warn", "info"])
+@pytest.mark.parametrize("serve", [supervised, guest])
+def test_levels_of_what_processes_log_are_the_nodes(
+    directory: Path, serve: Callable[[dict[str, Any]], None], level: str
+) -> None:
+    path = directory / "node" / "config.json"
+    config = json.loads(path.read_text())
+    serve(config)
+    path.write_text(json.dumps(config))
+    port = free_port()
+    with start(directory, port, level) as node:
+        node.wait_for("is ready at", timeout=4 * LIMIT)
+        assert http(f"http://127.0.0.1:{port}/").body == b"bought"
+        node.wait_for("handler: error")
+        said = node.output
+        assert node.end() in (0, 1)
+    found = re.findall(r"\[[0-9a-f]{16}\] tests\.node\.apps\.traced: (\w+: \w+)", said)
+    quiet, loud = ["page: warning", "view: warning", "handler: error"], ["page: info", "view: info"]
+    assert sorted(found) == sorted(quiet if level == "warn" else quiet + loud)
+    assert ("handles the events" in said) is (level == "info")

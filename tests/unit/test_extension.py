@@ -1,5 +1,6 @@
 """``WAMP``: applications, decorators and ``g.wampy``."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,15 @@ def test_extension_is_set_up_by_its_constructor_or_by_init_app() -> None:
     for app in (one, two):
         assert state_of(app) is app.extensions["wamp"]
         assert isinstance(state_of(app).client, Client)
+
+
+def test_extension_is_heard_where_logging_was_configured_after_its_import(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``dictConfig`` disables the loggers that are there, unless it is told not to."""
+    monkeypatch.setattr(logging.getLogger("flask_wamp"), "disabled", True)
+    WAMP(Flask("shop"))
+    assert not logging.getLogger("flask_wamp").disabled
 
 
 def test_extension_setting_up_starts_nothing() -> None:

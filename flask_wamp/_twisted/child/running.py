@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     commands = settle()
     log_in_lines()
+    logging.getLogger().setLevel(settings.log_level)
     logging.getLogger("flask_wamp").setLevel(logging.INFO)
     code = Process(settings, reports).run(commands)
     reports.finish(END_LIMIT)

@@ -15,6 +15,9 @@ from ...tracing.carrier import Carried
 #: Seconds between two lines of the log that say the same of a handler.
 PAUSE = 60.0
 
+#: How deep an event may be that is read again: any that a serializer has read. Who handles it refuses it.
+MAX_DEPTH = 2000
+
 #: An event, and its positional and keyword payload.
 Waiting = tuple[Event, list[Any], dict[str, Any]]
 
@@ -32,7 +35,7 @@ def packed(waiting: Waiting) -> bytes:
 
 def unpacked(data: bytes) -> Waiting:
     """Return the event that :func:`packed` has made *data* of."""
-    values, args, kwargs = cbor2.loads(data)
+    values, args, kwargs = cbor2.loads(data, max_depth=MAX_DEPTH)
     known = dict(zip(_FIELDS, values, strict=True))
     tuples = {"parts": tuple(known["parts"]), "carried": Carried(*known["carried"])}
     return Event(**{**known, **tuples}), args, kwargs

@@ -1,6 +1,7 @@
 """What a supervisor and its children are told, checked where it is read; needs no Twisted."""
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -36,6 +37,7 @@ class ChildSettings:
     :ivar as_flask: *application* is what ``flask --app`` takes, and empty where Flask is to look
         for one in the working directory.
     :ivar by: who serves, for the message of a declaration that comes too late.
+    :ivar log_level: the level of loggers that have none of their own, a number of ``logging``.
     """
 
     application: str
@@ -51,6 +53,7 @@ class ChildSettings:
     factories: bool = True
     as_flask: bool = False
     by: str = "a serving process"
+    log_level: int = logging.WARNING
 
     def to_json(self) -> str:
         """Return it as a line of JSON."""

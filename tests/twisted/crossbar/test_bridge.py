@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import txaio
-from crossbar._logging import make_JSON_observer, record_separator
+from crossbar._logging import cb_logging_aware, make_JSON_observer, record_separator
 from flask import Flask
 from flask.logging import default_handler
 from twisted.logger import globalLogPublisher
 
 from flask_wamp import correlated
 from flask_wamp.crossbar.bridge import BridgeHandler, bridge_logging, leave_to_bridge
+from flask_wamp.tracing.guests import AWARE, SEPARATOR
 
 
 class NodeLog:
@@ -166,3 +167,7 @@ def test_bridge_goes_where_an_application_configures_the_root(node_log: NodeLog)
         }
     )
     assert not any(isinstance(each, BridgeHandler) for each in logging.getLogger().handlers)
+
+
+def test_guest_says_what_a_worker_says() -> None:
+    assert (cb_logging_aware, record_separator) == (AWARE, SEPARATOR)

@@ -7,7 +7,8 @@ import pytest
 from flask_wamp import WAMP, correlation_id, event
 from flask_wamp._twisted.serve import backlog, overflow
 from flask_wamp._twisted.serve.events import event_counts
-from flask_wamp._twisted.serve.overflow import EventCounts
+from flask_wamp._twisted.serve.overflow import EventCounts, Waiting, packed, unpacked
+from flask_wamp.context import Event
 
 from ..doubles import Blocked, Router, Serving, Turns
 from ..helpers import call, server_of
@@ -165,6 +166,15 @@ def test_overflow_events_come_back_from_the_disk_as_they_were(
     turns.run_until(lambda: len(seen) == 4)
     about = ("com.example.a.topic", ("a",), 5, False, "an-event", "a-request")
     assert seen == [(*payload, *about)] * 4
+
+
+def test_overflow_gives_back_what_is_too_deep_for_a_handler() -> None:
+    """What cannot be read again would take those behind it along; who handles it refuses it."""
+    deep: Any = []
+    for _ in range(600):
+        deep = [deep]
+    waiting: Waiting = (Event(TOPIC, 5), [deep], {})
+    assert unpacked(packed(waiting)) == waiting
 
 
 def test_overflow_block_leaves_the_events_to_the_router(

@@ -233,7 +233,7 @@ def test_init_for_a_guest() -> None:
     guest = config["workers"][1]
     assert guest["type"] == "guest"
     assert guest["arguments"] == [
-        "-m", "flask", "--app", "app:app", "wamp", "serve", "--url", "unix:router.sock",
+        "-m", "flask", "--app", "app:app", "wamp", "serve", "--guest", "--url", "unix:router.sock",
         "--processes", "1", "--realm", "shop",
     ]  # fmt: skip
     assert guest["options"]["env"]["vars"] == {"PYTHONPATH": "..", "WAMP_METRICS_DIR": "metrics"}

@@ -92,18 +92,31 @@ def test_outbox_retries(outbox: Commands, arguments: list[str]) -> None:
     assert result.stderr.startswith("2 waiting")
 
 
+@pytest.mark.parametrize("arguments", [["2"], ["--all"]])
+def test_outbox_discards(outbox: Commands, arguments: list[str]) -> None:
+    outbox.publish("com.shop.a", "com.shop.b")
+    outbox.set_aside("com.shop.b", "no")
+    assert outbox("discard", *arguments).output == "1 event deleted\n"
+    result = outbox("list")
+    assert result.stdout == ""
+    assert result.stderr.startswith("1 waiting")
+
+
+@pytest.mark.parametrize("command", ["retry", "discard"])
 @pytest.mark.parametrize("arguments", [[], ["2", "--all"]])
-def test_outbox_retry_has_to_be_told_which(outbox: Commands, arguments: list[str]) -> None:
-    result = outbox("retry", *arguments)
+def test_outbox_has_to_be_told_which(outbox: Commands, command: str, arguments: list[str]) -> None:
+    result = outbox(command, *arguments)
     assert result.exit_code == 2
     assert "say --all" in result.stderr
 
 
-def test_outbox_retry_of_another_event_fails(outbox: Commands) -> None:
+@pytest.mark.parametrize("command", ["retry", "discard"])
+def test_outbox_leaves_events_that_wait(outbox: Commands, command: str) -> None:
     outbox.publish("com.shop.a")
-    result = outbox("retry", "1")
+    result = outbox(command, "1")
     assert result.exit_code == 1
     assert "none that were set aside" in result.stderr
+    assert outbox("list").stderr.startswith("1 waiting")
 
 
 def test_outbox_of_an_application_without_says_what_to_do(app: Flask, wamp: WAMP) -> None:

@@ -14,7 +14,7 @@ import pytest
 from flask_wamp import CallTimeout, NotAuthorized, NotConnected
 from flask_wamp.durable.databases import Database
 from flask_wamp.durable.lease import EXPIRY, SAFE, Lease, new_owner
-from flask_wamp.durable.sending import LOSSES, REFUSALS, Sender
+from flask_wamp.durable.sending import DENIED, LOSSES, REFUSALS, Sender
 from flask_wamp.durable.store import Store
 from flask_wamp.state import state_of
 
@@ -145,6 +145,51 @@ def test_refused_event_is_set_aside_and_lets_the_others_by(
     relay.run()
     assert router.numbers == [1, 3, 2]
     assert router.events[-1][2] == ids[1]
+
+
+def test_events_that_are_denied_one_after_another_do_not_hold_up_the_others(
+    shop: Shop, router: Router, clock: Clock
+) -> None:
+    """The first has the time that rights may take to be there; what follows is not waited for."""
+    write(shop, *range(30))
+    relay = Relaying(shop, router, clock)
+    tries: list[int] = []
+
+    def deny(_topic: str) -> Exception | None:
+        if len(tries) == REFUSALS + 28:
+            return None
+        tries.append(1)
+        return NotAuthorized("wamp.error.not_authorized", ["may not"])
+
+    router.raises = deny
+    relay.run()
+    assert router.numbers == [29]
+    assert [event.attempts for event in relay.store.set_aside(99)] == [REFUSALS, *[1] * 28]
+    assert relay.store.count_set_aside() == 29
+    clock.time += DENIED
+    write(shop, 30)
+    router.raises = lambda _topic: NotAuthorized("wamp.error.not_authorized")
+    relay.sender.turn()
+    assert relay.waiting == 1
+
+
+def test_event_that_the_router_never_answers_is_set_aside(
+    shop: Shop, router: Router, clock: Clock
+) -> None:
+    write(shop, 1, 2)
+    relay = Relaying(shop, router, clock)
+    unanswered: list[int] = []
+
+    def wait(_topic: str) -> Exception | None:
+        if len(unanswered) == LOSSES:
+            return None
+        unanswered.append(1)
+        return CallTimeout("not answered", may_have_run=True)
+
+    router.raises = wait
+    relay.run()
+    assert router.numbers == [2]
+    assert relay.store.set_aside(10)[0].attempts == LOSSES
 
 
 def test_attempts_outlive_the_relay(shop: Shop, router: Router, clock: Clock) -> None:

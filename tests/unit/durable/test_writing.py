@@ -148,8 +148,10 @@ def test_outbox_is_declared_once(wamp: WAMP) -> None:
         wamp.outbox(lambda: None)
 
 
-def test_what_is_no_database_says_what_to_return(app: Flask, wamp: WAMP) -> None:
-    wamp.outbox(lambda: "shop.sqlite")
+@pytest.mark.parametrize("handle", ["shop.sqlite", create_engine("sqlite://")])
+def test_what_is_no_database_says_what_to_return(app: Flask, wamp: WAMP, handle: Any) -> None:
+    """An engine has no transaction that the event could be a part of."""
+    wamp.outbox(lambda: handle)
     with app.app_context(), pytest.raises(SetupError, match=r"return a sqlite3\.Connection or"):
         g.wampy.publish("com.shop.ordered", durable=True)
 

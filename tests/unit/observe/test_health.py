@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.attempts import attempt
 
 from ..doubles import RecordingLink
 
+LIMIT = 30
 STATUS = "flask_wamp.supervisor.views.status"
 
 
@@ -216,6 +218,32 @@ def test_durable_events_that_wait_for_long_are_missing(
     connection = sqlite3.connect(tmp_path / "shop.sqlite")
     with closing(connection):
         assert ask(http)[1]["missing"] == ["outbox"]
+
+
+def test_database_that_hangs_costs_no_more_than_a_look(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT", 0.0)
+    app = Flask("shop")
+    wamp = WAMP(app)
+    state_of(app).slot.attach(router)
+    app.register_blueprint(health())
+    connection = sqlite3.connect(tmp_path / "shop.sqlite")
+    wamp.outbox(lambda: connection)
+    http = app.test_client()
+    with closing(connection), closing(sqlite3.connect(tmp_path / "shop.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        before = {thread.ident for thread in threading.enumerate()}
+        for _ in range(2):
+            begun = time.monotonic()
+            answer = ask(http)[1]
+            assert time.monotonic() - begun < 2 * module.LIMIT + 1
+            assert answer["detail"] == {"outbox": ["its database does not answer"]}
+        assert len({thread.ident for thread in threading.enumerate()} - before) == 1
+        other.rollback()
+        deadline = time.monotonic() + LIMIT
+        while ask(http)[0] != 200:
+            assert time.monotonic() < deadline
 
 
 # --- to whom

@@ -1,7 +1,9 @@
 """Spans: one trace from a request through calls to events, where there is a tracer."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -123,6 +125,26 @@ def test_spans_of_a_request_its_call_and_its_event_are_one_trace(
     assert "secret" not in "".join(span.to_json() for span in chain)
     assert all(span.status.status_code is StatusCode.UNSET for span in chain)
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_spans_of_a_durable_event_lead_from_its_writing_to_its_handler(
+    app: Flask, wamp: WAMP, recorded: Recorded
+) -> None:
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    wamp.outbox(lambda: database)
+    wamp.consume("com.shop.sold")(lambda _item: None)
+    with wamp.test_client() as client, closing(database):
+        with app.app_context(), recorded.tracer.start_as_current_span("request") as request:
+            g.wampy.publish("com.shop.sold", "tea", durable=True)
+            database.commit()
+        assert client.relay() == 1
+    created = recorded.named("create com.shop.sold", SpanKind.PRODUCER)
+    assert parent_of(created) == request.get_span_context().span_id
+    assert (created.attributes or {})["messaging.operation.name"] == "create"
+    assert parent_of(recorded.named("process com.shop.sold", SpanKind.CONSUMER)) == (
+        created.context.span_id
+    )
+    assert len(recorded.spans) == 3
 
 
 def test_spans_of_started_calls_and_streams_end_with_them(
