@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -23,6 +24,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Seconds that connecting may take at least, however soon the answer is to come.
 LEAST_TIMEOUT = 3.0
+
+#: Where the nodes of this project listen for the backend.
+BACKEND = Path(".crossbar/router.sock")
 
 #: Keys of a configuration without ``WAMP_`` that say how to connect.
 _OTHER_KEYS = ("CROSSBAR_URL", "ROUTER_URL", "REALM")
@@ -123,7 +127,11 @@ def _remedy(reason: str) -> str:
         return "say who logs in with --authid, and what proves it, as in --ticket-file"
     if "realm" in reason:
         return "name a realm of the node's configuration with --realm"
-    return "is the node running? Name another router with --url"
+    here = f"unix:{BACKEND}"
+    remedy = "is the node running? Name another router with --url"
+    if here in reason or not BACKEND.exists():
+        return remedy
+    return f"{remedy}, as {here}, the node's of this directory"
 
 
 def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:

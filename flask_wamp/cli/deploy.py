@@ -76,14 +76,22 @@ def systemd(
 def container_(config: Path, name: str | None, output: Path | None, *, force: bool) -> None:
     """Write a Dockerfile, its .dockerignore, and a compose.yaml for the node of this directory."""
     service = _service(config, name, None, Path(sys.executable))
-    if all(each["endpoint"].get("interface") in LOOPBACK for each in tcp_transports(read(config))):
+    endpoints = [each["endpoint"] for each in tcp_transports(read(config))]
+    if all(endpoint.get("interface") in LOOPBACK for endpoint in endpoints):
         click.echo(
             "The node listens on this machine alone, which in a container is the container: "
             "write a configuration for others, flask wamp init --preset production --host NAME.",
             err=True,
         )
-    if _write(container(service), output or service.directory, force=force):
-        click.echo("Start it:\n\n    docker compose up --build --detach")
+    if not _write(container(service), output or service.directory, force=force):
+        return
+    if any("tls" in endpoint for endpoint in endpoints):
+        click.echo(
+            "It needs a certificate, as compose.yaml says; for trying it out:\n\n"
+            "    docker compose run --build --rm node python -m flask_wamp.node.certificate "
+            ".crossbar --host NAME\n"
+        )
+    click.echo("Start it:\n\n    docker compose up --build --detach")
 
 
 def _service(config: Path, name: str | None, user: str | None, python: Path) -> Service:

@@ -60,6 +60,8 @@ def health(url: str | None, config: Path, token: str | None, timeout: float) -> 
     """
     url, status, body = _get(url, config, "/readyz", token, timeout)
     missing = _missing(body)
+    if status == 404:
+        raise NotReady(_absent(url, "health"))
     if status != 200:
         raise NotReady(f"not ready: {missing or f'{url} answers with status {status}'}")
     click.echo("ready")
@@ -73,6 +75,8 @@ def metrics(url: str | None, config: Path, token: str | None, timeout: float) ->
     Exit codes: 0 printed, 1 refused, 3 no answer.
     """
     url, status, body = _get(url, config, "/metrics", token, timeout)
+    if status == 404:
+        raise click.ClickException(_absent(url, "metrics"))
     if status != 200:
         raise click.ClickException(f"{url} answers with status {status}: {_line(body)}")
     click.echo(body, nl=False)
@@ -97,6 +101,10 @@ def _get(
         return shown, *ask(door, path, headers, timeout)
     except (OSError, HTTPException) as error:
         raise NotReached(f"{shown} does not answer: {one_line(error)}") from None
+
+
+def _absent(url: str, blueprint: str) -> str:
+    return f"{url} is not there: app.register_blueprint(flask_wamp.observe.{blueprint}())"
 
 
 def _missing(body: str) -> str:

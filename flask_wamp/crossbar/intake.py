@@ -48,6 +48,14 @@ class Intake:
         self._log = log
         self._logged = float("-inf")
 
+    @property
+    def name(self) -> str:
+        """A name under which requests are answered: localhost, where that is one."""
+        hosts = [ANY_HOST] if self._hosts is None else self._hosts
+        if ANY_HOST in hosts or host_is_trusted("localhost", hosts):
+            return "localhost"
+        return hosts[0].removeprefix(".")
+
     def __call__(self, head: Head) -> Refusal | None:
         """Return why a request is refused, or None."""
         if self.closed:

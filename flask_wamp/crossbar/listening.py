@@ -40,11 +40,14 @@ def _let_nobody_connect(listening: socket.socket) -> None:
         listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
 
 
-def pages(reactor: Any) -> list[str]:
-    """Return the URLs of the TCP ports that this process listens on, those with TLS first."""
+def pages(reactor: Any, name: str) -> list[str]:
+    """Return the URLs of the TCP ports that this process listens on, those with TLS first.
+
+    :param name: the host where a port is on every interface.
+    """
     ports = [reader for reader in reactor.getReaders() if isinstance(reader, tcp.Port)]
     found = [
-        _page_at(address, "https" if _has_tls(port.factory) else "http")
+        page_at(address, "https" if _has_tls(port.factory) else "http", name)
         for port in ports
         if isinstance(address := port.getHost(), IPv4Address | IPv6Address)
     ]
@@ -58,6 +61,7 @@ def _has_tls(factory: Any) -> bool:
     return factory is not None
 
 
-def _page_at(address: IPv4Address | IPv6Address, scheme: str) -> str:
-    host = "localhost" if ip_address(address.host).is_unspecified else address.host
+def page_at(address: IPv4Address | IPv6Address, scheme: str, name: str) -> str:
+    """Return the URL of an address, under *name* where that is every interface."""
+    host = name if ip_address(address.host).is_unspecified else address.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}/"

@@ -30,6 +30,10 @@ class Watcher(Protocol):
 
     log: Any
 
+    @property
+    def page_name(self) -> str:
+        """The host under which the page is announced."""
+
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         """Call a procedure; a Deferred."""
 
@@ -186,7 +190,7 @@ class Readiness:
 
     def _announce(self) -> None:
         """Say where the page is; the listeners may start a moment after the procedures."""
-        urls = pages(self._reactor)
+        urls = pages(self._reactor, self._session.page_name)
         if not urls:
             self._reactor.callLater(LISTENER_DELAY, self._announce)
             return

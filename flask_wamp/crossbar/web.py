@@ -120,6 +120,11 @@ class WebSession(AppSession):
             self._has_left = True
             super().disconnect()
 
+    @property
+    def page_name(self) -> str:
+        """The host under which the page is announced."""
+        return "localhost" if self._intake is None else self._intake.name
+
     def before_ready(self) -> None:
         """The listeners are there, and the page is announced next."""
         self._pools += take_thread_pools(self._reactor)

@@ -120,6 +120,7 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
         endpoints = [transport["endpoint"] for transport in tcp_transports(moved)]
         taken = next(taken_ports(endpoints), None) if free else None
         long = next(long_sockets(config, directory_of(path)), None)
+        lacking = next(_lacking_files(endpoints, directory_of(path)), None)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         # What is no JSON, and what is JSON and no configuration; Crossbar.io checks the rest.
         raise NodeError(f"{path} is no node configuration: {error}") from None
@@ -132,6 +133,11 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
         raise NodeError(
             f"the path of a socket has {len(os.fsencode(long))} bytes, and {SOCKET_PATH} are the limit: "
             f"{long}: move the project to a shorter path, or name a path such as /run/shop.sock"
+        )
+    if lacking is not None:
+        raise NodeError(
+            f"{lacking}, and {path} names it for TLS: name another, or make one to try it with, python "
+            f"-m flask_wamp.node.certificate {directory_of(path)} --host NAME"
         )
     if moved == config:
         return path
@@ -163,6 +169,17 @@ def taken_ports(endpoints: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, s
                 probe.bind((interface, port))
             except OSError as error:
                 yield port, str(error.strerror)
+
+
+def _lacking_files(endpoints: Iterable[Mapping[str, Any]], directory: Path) -> Iterator[str]:
+    """Yield what is wrong with the certificates and keys of TCP endpoints."""
+    for endpoint in endpoints:
+        tls = endpoint.get("tls", {})
+        for name in (tls[key] for key in ("certificate", "key") if key in tls):
+            file = directory / name
+            if not os.access(file, os.R_OK):
+                there = os.access(file, os.F_OK)
+                yield f"{file} {'cannot be read' if there else 'is not there'}"
 
 
 def refuse_unusable(directory: Path) -> None:

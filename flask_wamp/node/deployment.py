@@ -13,6 +13,8 @@ from pathlib import Path
 #: What the template names.
 NAME, DIRECTORY, PYTHON = "flask-wamp", "/srv/flask-wamp", "/srv/flask-wamp/.venv/bin/python"
 INSTALL = '--constraint constraints.txt ".[node,tls]"'
+#: Without a version pip takes 0.1.0, another program, where all later ones are alphas.
+PACKAGE = '"flask-wamp[node,tls]>=1.0a1"'
 PORTS = ("8443", "8081")
 #: The right to listen on a port below 1024.
 LOW_PORTS = "CAP_NET_BIND_SERVICE"
@@ -67,8 +69,11 @@ def unit(service: Service) -> str:
     text = text.replace(f"Group={NAME}", f"Group={service.user}")
     text = text.replace(f"/etc/{NAME}.env", f"/etc/{service.name}.env")
     text = text.replace(f"node of {NAME}", f"node of {service.name}")
-    if f"{service.directory}/".startswith(HOMES):
-        text = text.replace("ProtectHome=yes", "# The project is in one.\nProtectHome=no")
+    needed = (service.directory, service.python, service.python.resolve())
+    if any(f"{path}/".startswith(HOMES) for path in needed):
+        text = text.replace(
+            "ProtectHome=yes", "# The project, or its interpreter, is in one.\nProtectHome=no"
+        )
     if any(port < 1024 for port in service.ports):
         without = f"# For a port below 1024: {LOW_PORTS}, here and as AmbientCapabilities.\n"
         text = text.replace(
@@ -100,10 +105,10 @@ def _published(ports: Iterable[str]) -> str:
 def _installed_by(directory: Path) -> str:
     """Return what pip is to install: what the project says, and what a node needs."""
     if (directory / "requirements.txt").exists():
-        return '--requirement requirements.txt "flask-wamp[node,tls]"'
+        return f"--requirement requirements.txt {PACKAGE}"
     if (directory / "pyproject.toml").exists():
-        return '. "flask-wamp[node,tls]"'
-    return '"flask-wamp[node,tls]"'
+        return f". {PACKAGE}"
+    return PACKAGE
 
 
 def _template(name: str) -> str:

@@ -50,8 +50,6 @@ def node(project: Path) -> Iterator[CrossbarNode]:
         worker["options"]["pythonpath"] = [str(ROOT), str(project)]
         worker["components"][0]["extra"] = {"application": "club:app"}
     router["transports"][0]["paths"]["ws"]["auth"].update(json.loads(FILES["methods"]))
-    roles = router["realms"][0]["roles"]
-    roles += [{"name": name, "permissions": []} for name in ("board", "device")]
     with CrossbarNode(config) as node:
         yield node
 

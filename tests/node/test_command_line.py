@@ -167,6 +167,18 @@ def test_router_that_says_nothing_ends_with_3(
     assert "is the node running? Name another router with --url" in text
 
 
+def test_router_here_is_named_where_another_is_away(
+    flask_wamp: Flasking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".crossbar").mkdir()
+    (tmp_path / ".crossbar/router.sock").touch()
+    here = "unix:.crossbar/router.sock"
+    text = refused(flask_wamp("call", "com.x", "--url", f"ws://127.0.0.1:{free_port()}/ws"), 3)
+    assert text.endswith(f"Name another router with --url, as {here}, the node's of this directory")
+    assert not refused(flask_wamp("call", "com.x", "--url", here), 3).endswith(" directory")
+
+
 def test_no_answer_in_time_ends_with_4(flask_wamp: Flasking, trusted: Peer, name: str) -> None:
     text = refused(flask_wamp("call", "com.test.hold", name, "--timeout", "0.5"), 4)
     late = "the call of 'com.test.hold' was not answered within 0.5 s"
@@ -369,7 +381,11 @@ def test_sessions_are_listed_without_their_headers(
     assert "native" in result.stdout
 
 
-def test_sessions_are_not_for_browsers(make_app: MakeApp, peers_node: CrossbarNode) -> None:
+def test_sessions_are_not_for_browsers(
+    make_app: MakeApp, peers_node: CrossbarNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A node that runs in the checkout would be named.
+    monkeypatch.chdir(tmp_path)
     app, _ = make_app(WAMP_URL=peers_node.ws_url)
     text = refused(run(app, "sessions"), 1)
     assert text.startswith("wamp.error.not_authorized: ")

@@ -51,6 +51,14 @@ def test_container_is_written_for_the_project() -> None:
     assert "docker compose up" in done.output
 
 
+def test_container_needs_a_certificate_where_the_node_has_tls() -> None:
+    certificate = "docker compose run --build --rm node python -m flask_wamp.node.certificate"
+    done = deploy("container")
+    assert f"{certificate} .crossbar --host NAME\n" in done.output
+    configure("single_node")
+    assert certificate not in deploy("container", "--force").output
+
+
 def test_nothing_is_written_over() -> None:
     Path("compose.yaml").write_text("mine")
     done = deploy("container")

@@ -93,6 +93,15 @@ def test_health_names_what_is_missing_in_one_line(server: BaseWSGIServer) -> Non
     assert done.output.endswith(", com.b)\n")
 
 
+@pytest.mark.parametrize("command", ["health", "metrics"])
+def test_application_that_does_not_show_it(server: BaseWSGIServer, command: str) -> None:
+    done = run(server, command, "/nowhere")
+    assert done.exit_code == 1
+    assert done.output.endswith(
+        f"/nowhere is not there: app.register_blueprint(flask_wamp.observe.{command}())\n"
+    )
+
+
 def test_health_of_something_else(server: BaseWSGIServer) -> None:
     done = run(server, "health", "/broken")
     assert done.exit_code == 1

@@ -151,6 +151,22 @@ def test_node_prepared_config_on_a_taken_port(directory: Path) -> None:
             prepared_config(Path(".crossbar/config.json"), port)
 
 
+def test_node_prepared_config_without_its_certificate(directory: Path) -> None:
+    config = on_port(CONFIG, free_port())
+    config["workers"][0]["transports"][0]["endpoint"]["tls"] = {
+        "certificate": "server.crt",
+        "key": "server.key",
+    }
+    path = Path(".crossbar/config.json")
+    path.write_text(json.dumps(config))
+    Path(".crossbar/server.crt").touch()
+    remedy = re.escape("python -m flask_wamp.node.certificate .crossbar --host NAME")
+    with pytest.raises(NodeError, match=rf"\.crossbar/server\.key is not there.* {remedy}"):
+        prepared_config(path, None)
+    Path(".crossbar/server.key").touch()
+    assert prepared_config(path, None) == path
+
+
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_node_prepared_config_on_what_is_no_port(directory: Path, port: int) -> None:
     with pytest.raises(NodeError, match=f"{port} is not a port: give a number from 1 to 65535"):
