@@ -9,7 +9,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 
 from flask_wamp import SetupError
 from flask_wamp.crossbar import WebSession, load_application
-from flask_wamp.crossbar.listening import _page_at
+from flask_wamp.crossbar.listening import page_at
 
 
 @pytest.fixture
@@ -70,4 +70,4 @@ def test_crossbar_module_that_is_not_there() -> None:
 )
 def test_crossbar_page(host: str, page: str) -> None:
     kind = IPv6Address if ":" in host else IPv4Address
-    assert _page_at(kind("TCP", host, 8080), "http") == page
+    assert page_at(kind("TCP", host, 8080), "http", "localhost") == page
