@@ -7,6 +7,7 @@ the address from it, and the router's process says it, once every procedure is t
 
 import os
 import socket
+import threading
 from collections.abc import MutableMapping
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ class Systemd:
         self._reactor = reactor
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._watchdog = watchdog
+        self._is_stopping = threading.Event()
 
     @classmethod
     def of(cls, reactor: Any, environ: MutableMapping[str, str] = os.environ) -> Self:
@@ -40,19 +42,25 @@ class Systemd:
         """The node is ready; from now on the reactor says that it has turns."""
         self._tell("READY=1", f"STATUS={status}")
         if self._address and self._watchdog:
-            self._beat()
+            threading.Thread(target=self._beat, name="systemd watchdog", daemon=True).start()
 
     def status(self, status: str) -> None:
         """Say how the node is, in a line."""
         self._tell(f"STATUS={status}")
 
     def stopping(self) -> None:
-        """The node stops."""
+        """The node stops; from now on systemd goes by its limit for that."""
+        self._is_stopping.set()
         self._tell("STOPPING=1", "STATUS=stopping: what was accepted is finished")
 
     def _beat(self) -> None:
-        self._tell("WATCHDOG=1")
-        self._reactor.callLater(self._watchdog / BEATS, self._beat)
+        """Let the reactor say that it has turns.
+
+        A thread asks it to: timers of the reactor's are late where the machine's clock is set back.
+        """
+        while not self._is_stopping.is_set():
+            self._reactor.callFromThread(self._tell, "WATCHDOG=1")
+            self._is_stopping.wait(self._watchdog / BEATS)
 
     def _tell(self, *lines: str) -> None:
         if not self._address:

@@ -1,7 +1,8 @@
 """Ends a process whose reactor stands still: nothing would say so, and all who call it would wait.
 
-A thread looks at whether the reactor has had a turn, and counts its own looks, so that a process
-which was stopped (SIGSTOP, a frozen container) is not taken for one that hangs when it goes on. A
+A thread asks the reactor for a turn, and counts its own looks, so that a process which was stopped
+(SIGSTOP, a frozen container) is not taken for one that hangs when it goes on, nor one whose
+machine's clock was set back: the reactor's timers go by that. A
 thread needs the interpreter: where C code never lets go of it, a timer of :mod:`faulthandler`, which
 needs nothing, ends the process after three times as long. Both leave the stacks of all threads in
 the log. Nothing else in a worker uses that timer, of which a process has one.
@@ -35,7 +36,7 @@ class Watchdog:
         self._end = end or _end_with_stacks
         self._starting = 0
         self._limit = 0.0
-        self._turns = 0
+        self._has_turned = False
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
 
@@ -54,7 +55,7 @@ class Watchdog:
         if self._limit and self._thread is None:
             self._stop_with_the_terminal()
             self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-            self._turn()
+            self._ask()
             self._arm()
             self._thread.start()
 
@@ -63,19 +64,20 @@ class Watchdog:
         self._over.set()
         faulthandler.cancel_dump_traceback_later()
 
+    def _ask(self) -> None:
+        self._has_turned = False
+        self._reactor.callFromThread(self._turn)
+
     def _turn(self) -> None:
-        self._turns += 1
-        if not self._over.is_set():
-            self._reactor.callLater(self._limit / LOOKS / 2, self._turn)
+        self._has_turned = True
 
     def _watch(self) -> None:
-        seen, looks = self._turns, 0
+        looks = 0
         while not self._over.wait(self._limit / LOOKS):
             self._arm()
-            if self._turns != seen or self._starting:
-                seen, looks = self._turns, 0
-                continue
-            looks += 1
+            looks = 0 if self._has_turned or self._starting else looks + 1
+            if self._has_turned:
+                self._ask()
             if looks >= LOOKS:
                 self._end(
                     f"the reactor has stood still for {self._limit:g} s: the process is ended"
