@@ -5,6 +5,7 @@ until a thread has written it, and what is read comes in when there is half of t
 piece of such work is under way at a time.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -34,7 +35,7 @@ class Backlog(Generic[T]):
     :param changed: called when items have come from the disk, or the disk has failed.
     :ivar spilled: items that were not to stay in memory, all in all.
     :ivar lost: items that the disk has not given back, all in all.
-    :ivar failure: why the last attempt to write or read has failed; None where it has not.
+    :ivar failure: why the disk does not take what it is to take; None where it does.
     """
 
     def __init__(
@@ -96,13 +97,21 @@ class Backlog(Generic[T]):
             return
         if not self._on_disk:
             self._take_unwritten()
+        if not self._unwritten:
+            self.failure = None
         if self._on_disk and len(self._memory) * 2 <= self._room:
             self._read()
         elif self._is_worth_writing() and time.monotonic() >= self._rests_until:
             self._write()
 
     def _is_worth_writing(self) -> bool:
-        return len(self._unwritten) >= WORTH_RECORDS or self._unwritten_bytes >= WORTH_BYTES
+        # After a failure nothing more comes that would make it worth it.
+        has_failed = self.failure is not None and bool(self._unwritten)
+        return (
+            has_failed
+            or len(self._unwritten) >= WORTH_RECORDS
+            or self._unwritten_bytes >= WORTH_BYTES
+        )
 
     def _take_unwritten(self) -> None:
         """Let what comes next, and was never written, have the room that there is."""
@@ -124,6 +133,12 @@ class Backlog(Generic[T]):
             # They stay where they are, and go to the handler from there.
             self.failure = error
             self._rests_until = time.monotonic() + REST
+            # Nobody else may come by: no event is read until the disk takes them, and a handler may be
+            # stuck.
+            again = threading.Timer(REST, self._put, [self._work])
+            again.daemon = True
+            with contextlib.suppress(RuntimeError):
+                again.start()
 
         self._on_thread(lambda: self._spill.write(records), written, failed)
 

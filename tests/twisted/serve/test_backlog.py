@@ -142,6 +142,33 @@ def test_backlog_full_disk_loses_nothing_and_is_tried_again(
     assert not kept.is_behind()
 
 
+def test_backlog_disk_that_was_full_takes_what_comes_later(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little that is, and though nothing is taken, since nothing more comes until it has."""
+    monkeypatch.setattr(backlog_module, "REST", 0.01)
+    write, is_full = Spill.write, True
+
+    def write_unless_full(spill: Spill, records: Sequence[bytes]) -> None:
+        if is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(spill, records)
+
+    monkeypatch.setattr(backlog_module, "WORTH_RECORDS", 3)
+    monkeypatch.setattr(Spill, "write", write_unless_full)
+    kept.put(range(7))
+    kept.turns.run_until(kept.is_behind)
+    is_full = False
+    kept.turns.run_until(lambda: not kept.is_behind())
+    assert kept.take(7) == list(range(7))
+    is_full = True
+    kept.put(range(7))
+    kept.turns.run_until(kept.is_behind)
+    assert kept.take(7) == list(range(7))
+    kept.put(range(5))
+    assert not kept.is_behind()
+
+
 def test_backlog_disk_that_gives_nothing_back_is_counted(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
