@@ -14,6 +14,8 @@ from .hosted import Caller, Host
 UNSENT = 512 * 1024
 #: Streams that one session may pause at a time.
 MAX_PAUSED = 1000
+#: The same for all sessions together.
+MAX_PAUSED_TOGETHER = 50_000
 
 
 class FlowHost(Host):
@@ -58,12 +60,17 @@ class FlowHost(Host):
         (token,) = _tokens(args)
         if caller.session is None:
             raise ApplicationError(NOT_AUTHORIZED, "who pauses a stream has to be disclosed")
-        for gone in [each for each in self._paused if self._transport_of(each) is None]:
-            del self._paused[gone]
-        paused = self._paused.setdefault(caller.session, set())
-        if len(paused) >= MAX_PAUSED:
-            raise ApplicationError(INVALID_ARGUMENT, f"{MAX_PAUSED} streams are paused already")
+        paused = self._paused.get(caller.session, set())
+        if not paused or self._has_no_room():
+            for gone in [each for each in self._paused if self._transport_of(each) is None]:
+                del self._paused[gone]
+        if len(paused) >= MAX_PAUSED or self._has_no_room():
+            raise ApplicationError(INVALID_ARGUMENT, "too many streams are paused already")
         paused.add(token)
+        self._paused[caller.session] = paused
+
+    def _has_no_room(self) -> bool:
+        return sum(map(len, self._paused.values())) >= MAX_PAUSED_TOGETHER
 
     def _resume(self, caller: Caller, args: list[Any]) -> None:
         (token,) = _tokens(args)

@@ -19,10 +19,10 @@ from .._twisted.engine.readers import Garbled
 from .._twisted.engine.router_sessions import GuardedSession, guard_sessions
 from ..errors import NOT_AUTHORIZED
 from .complaints import Complaints
-from .manners import Manners, Violation, check_hello
+from .manners import UNREADABLE, Manners, Violation, check_hello
 from .slowing import Lines, Slowing, network_of
 from .stages import Guarded, Stage
-from .unread import MAX_UNSENT, Unread, most_unsent
+from .unread import MAX_UNSENT, Unread, too_much
 
 _log = make_logger()
 
@@ -78,15 +78,15 @@ class Guard:
             return type(msg) is message.Goodbye
         try:
             if type(msg) is Garbled:
-                raise Violation(msg.reason)
+                raise Violation(UNREADABLE, told=msg.reason)
             if record.stage is Stage.JOINED:
                 if not record.service and session.unsent() > MAX_UNSENT:
-                    self._does_not_read(session)
+                    self._does_not_read(session, too_much(MAX_UNSENT))
                     return False
                 return self.manners.check(session, msg, is_service=record.service)
             self._handshake(session, record, msg)
         except Violation as violation:
-            self._cut_off(session, PROTOCOL_ERROR, str(violation))
+            self._cut_off(session, PROTOCOL_ERROR, str(violation), violation.told)
         return False
 
     def answering(self, session: GuardedSession, answer: Any) -> Any:
@@ -251,18 +251,16 @@ class Guard:
 
     # --- ending
 
-    def _cut_off(self, session: GuardedSession, code: int, reason: str) -> None:
+    def _cut_off(self, session: GuardedSession, code: int, reason: str, told: str = "") -> None:
         record: Guarded = session.guarded
         self.complaints.say("a connection was cut off", f"{self._whence(session)}: {reason}")
         record.stage = Stage.CUT_OFF
-        self._close(session, code, reason)
+        self._close(session, code, told or reason)
 
-    def _does_not_read(self, session: GuardedSession) -> None:
+    def _does_not_read(self, session: GuardedSession, why: str) -> None:
         """Drop a peer for whom too much waits."""
-        record: Guarded = session.guarded
-        most = most_unsent(is_service=record.service)
-        if session.unsent() > most and record.stage is not Stage.CUT_OFF:
-            self._cut_off(session, POLICY, f"it does not read: more than {most >> 20} MiB wait")
+        if session.guarded.stage is not Stage.CUT_OFF:
+            self._cut_off(session, POLICY, f"it does not read: {why}")
             session.drop()
 
     def _close(self, session: GuardedSession, code: int, reason: str) -> None:

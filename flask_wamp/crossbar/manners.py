@@ -9,6 +9,7 @@ from .._twisted.engine.router_sessions import GuardedSession
 from ..errors import INVALID_ARGUMENT, UNAVAILABLE
 from ..tracing.carrier import untrusted
 from .complaints import Complaints
+from .held import Held
 
 INVALID_URI = "wamp.error.invalid_uri"
 #: Characters of a URI.
@@ -24,10 +25,19 @@ MAX_LOGIN = 16_384
 MAX_LOGIN_PARTS = 200
 #: What Crossbar.io would take for its own word in a HELLO's ``authextra``.
 RESERVED = ("transport", "x_cb_", "proxy_")
+#: What the log says of a message that has another shape than WAMP's.
+UNREADABLE = "a message that cannot be read"
 
 
 class Violation(Exception):
-    """A message that ends its sender's connection; the text says why, without what it contained."""
+    """A message that ends its sender's connection; the text says why, without what it contained.
+
+    :ivar told: what its sender reads instead.
+    """
+
+    def __init__(self, why: str, told: str = "") -> None:
+        super().__init__(why)
+        self.told = told
 
 
 def check_hello(msg: Any) -> None:
@@ -58,6 +68,7 @@ class Manners:
 
     def __init__(self, complaints: Complaints) -> None:
         self._complaints = complaints
+        self._held = Held()
         self.closed = False
 
     def check(self, session: GuardedSession, msg: Any, *, is_service: bool) -> bool:
@@ -68,7 +79,13 @@ class Manners:
         if self.closed and type(msg) is message.Call and not (is_service and session.serves()):
             session.answer(msg, UNAVAILABLE, "the node stops: it takes no further calls")
             return False
-        return _check(session, msg, self._complaints, is_service=is_service)
+        passes = _check(session, msg, self._complaints, is_service=is_service)
+        if not passes or is_service or type(msg) is not message.Call:
+            return passes
+        if self._held.admits(msg, session.octets):
+            return True
+        session.answer(msg, UNAVAILABLE, "busy: large calls wait for their answers already")
+        return False
 
 
 def _check(session: GuardedSession, msg: Any, complaints: Complaints, *, is_service: bool) -> bool:

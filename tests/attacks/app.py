@@ -9,7 +9,7 @@ from flask import Flask, g, request
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_wamp import WAMP
+from flask_wamp import WAMP, invocation
 from flask_wamp.crossbar import ViewsSession, WebSession
 
 KEY = "the key that signs the cookies of the attacked"
@@ -146,6 +146,12 @@ def tell(topic: str) -> str:
 def gate(*values: Any) -> list[Any]:
     """Return what it was given."""
     return list(values)
+
+
+@wamp.callee("com.fort.doze", allow="everyone", concurrency=4)
+def doze(*_values: Any) -> None:
+    """Take long, unless nobody waits any more."""
+    invocation.wait_cancelled(60)
 
 
 @wamp.callee("com.fort.visit", allow="anonymous")

@@ -11,9 +11,19 @@ import psutil
 import pytest
 
 from tests.attempts import attempt
-from tests.node.logins import REFUSED
+from tests.node.logins import REFUSED, member
 from tests.node.sockets import frame, read_to_end, tcp, text_frame, upgrade, upgraded, websocket
-from tests.node.support import CALL, ERROR, PUBLISH, REGISTER, SUBSCRIBE, http, raw_peer, wait_until
+from tests.node.support import (
+    CALL,
+    ERROR,
+    PUBLISH,
+    REGISTER,
+    RESULT,
+    SUBSCRIBE,
+    http,
+    raw_peer,
+    wait_until,
+)
 
 from .app import MOODS
 from .conftest import Fort, level
@@ -111,6 +121,66 @@ def test_peer_that_does_not_read(fort: Fort, sent: Any) -> None:
     assert http(fort.node.url).status == 200
     # What was on its way comes in addition; 2,000 results would be 1 GB.
     assert router.memory_info().rss - before < 300_000_000
+
+
+@attempt(
+    "limits",
+    "large events that are never read, by many subscribers, each of whom lets less wait than 32 MiB",
+    "256 MiB wait for all together; beyond that connections are cut off",
+)
+def test_crowd_that_does_not_read(fort: Fort) -> None:
+    router = psutil.Process(fort.router)
+    before, cookie = router.memory_info().rss, fort.logged_in().cookie
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(tcp(fort.node)) for _ in range(40)]
+        for connection in crowd:
+            upgrade(connection, "ws", f"Cookie: {cookie}")
+            upgraded(connection)
+            connection.sendall(text_frame(b'[1,"realm1",{"roles":{"subscriber":{}}}]'))
+            assert b"[2," in connection.recv(4096)
+            connection.sendall(text_frame(b'[32,1,{},"com.fort.talk"]'))
+            assert b"[33," in connection.recv(4096)
+        publisher = stack.enter_context(member(fort.url, cookie=cookie))
+
+        def publish() -> bool:
+            publisher.publish("com.fort.talk", "x" * 900_000)
+            for connection in crowd:
+                connection.sendall(frame(0x8A, b""))
+            return False
+
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            wait_until(publish, "somebody is cut off")
+        assert http(fort.node.url).status == 200
+        # 40 times 32 MiB would be 1.3 GB.
+        assert router.memory_info().rss - before < 600_000_000
+
+
+@attempt(
+    "limits",
+    "calls with 900 kB of arguments each, to a procedure that takes its time",
+    "128 MiB of them wait, those of all pages together; further ones get `wamp.error.unavailable`",
+)
+def test_large_calls_that_wait(fort: Fort) -> None:
+    router = psutil.Process(fort.router)
+    before = router.memory_info().rss
+    with raw_peer(fort.url) as one, raw_peer(fort.url) as other:
+        for number in range(1, 201):
+            for peer in (one, other):
+                peer.send([CALL, number, {}, "com.fort.doze", ["x" * 900_000]])
+        for peer in (one, other):
+            answer = peer.receive()
+            assert answer[0] == ERROR
+            assert answer[4] == "wamp.error.unavailable"
+        assert fort.serves()
+        # All would be 360 MB, here and with who serves them, and once more on the way there.
+        assert router.memory_info().rss - before < 450_000_000
+        one.drop()
+        other.drop()
+    with raw_peer(fort.url) as peer:
+        wait_until(
+            lambda: peer.request([CALL, 1, {}, "com.fort.gate", ["x" * 900_000]])[0] == RESULT,
+            "there is room again",
+        )
 
 
 def is_served(fort: Fort) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from flask_wamp import connect
+from flask_wamp.declare.rights import OPEN
 from tests.attempts import attempt
 from tests.node.logins import Member, Person, member
 from tests.node.support import Events, error_of
@@ -17,6 +19,7 @@ from .conftest import Fort
 pytestmark = pytest.mark.node
 
 DENIED = "wamp.error.not_authorized"
+ANOTHER_POLICY = "wamp.error.procedure_exists_with_different_invocation_policy"
 #: Who may, of the roles of pages.
 CALLS = {
     "com.fort.gate": {"anonymous", "user", "admin"},
@@ -171,17 +174,42 @@ def test_meta_api(page: Member) -> None:
             assert error in (DENIED, "wamp.error.invalid_uri"), topic
 
 
+def of_the_extension(fort: Fort) -> set[str]:
+    """Return the URIs that the extension's processes speak by, and some that one may register yet."""
+    with connect(fort.node.backend_url) as service:
+        numbers = service.call("wamp.registration.list")["exact"]
+        listed = {service.call("wamp.registration.get", each)["uri"] for each in numbers}
+    found = {uri for uri in listed if uri.startswith("flask_wamp.")}
+    # What a supervisor, logins, flow control and the end of the node are asked by.
+    assert len({uri.split(".")[1] for uri in found}) > 4
+    assert found > set(OPEN)
+    return found | {
+        "flask_wamp.link.alive",
+        "flask_wamp.subscriber.attacked.01234567",
+        "flask_wamp.supervisor.views_2.status",
+        "flask_wamp.x",
+    }
+
+
 @attempt(
     "rights",
-    "the procedures that the extension's processes speak by",
+    "calling the procedures that the extension's processes speak by, or taking their names: a "
+    "supervisor's, the election's, those of logins and of the node's end",
     "`wamp.error.not_authorized`",
 )
-def test_procedures_of_the_extension(page: Member) -> None:
-    for uri, args in (
-        ("flask_wamp.login.authenticate", ["realm1", "root", {"session": 1}]),
-        ("flask_wamp.login.handshake", [page.id]),
-        ("flask_wamp.login.end", [{"authid": "root"}]),
-        ("flask_wamp.flow.check", [1]),
-        ("flask_wamp.x", []),
-    ):
-        assert denied(partial(page.call, uri, *args)), uri
+def test_procedures_of_the_extension(fort: Fort, page: Member) -> None:
+    for uri in of_the_extension(fort):
+        for args in ((), ("hand over",), (page.id,), ({"authid": "root"},)):
+            assert uri in OPEN or denied(partial(page.call, uri, *args)), uri
+        errors = {
+            error_of(partial(page.register, uri, print, **options)).error
+            for options in ({}, {"invoke": "roundrobin"}, {"force_reregister": True})
+        }
+        # Crossbar.io says so of what is there before it asks who may.
+        assert errors <= {DENIED, "wamp.error.procedure_already_exists", ANOTHER_POLICY}, uri
+        assert denied(partial(page.publish, uri, 1))
+        assert denied(partial(page.publish_retained, uri, 1))
+        for match in (None, "prefix", "wildcard"):
+            assert denied(partial(page.subscribe, uri, match=match)), uri
+    details = ["realm1", "root", {"session": 1}]
+    assert denied(partial(page.call, "flask_wamp.login.authenticate", *details))

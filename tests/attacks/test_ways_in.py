@@ -158,5 +158,5 @@ def test_messages_that_cannot_be_read_write_no_log(fort: Fort, serializer: str) 
         assert peer.closed.result(LIMIT)[0] == PROTOCOL_ERROR
     told = fort.node.log[since:]
     assert "Traceback" not in told
-    assert [line for line in told.splitlines() if line.startswith(FORGED.strip()[:20])] == []
+    assert "forged" not in told
     assert told.count("a connection was cut off") <= LINES

@@ -1,5 +1,8 @@
 """Autobahn's serializers read through the checks of :mod:`flask_wamp._twisted.strict`.
 
+A message keeps what it was serialized to in ``_serialized`` (``autobahn/wamp/message.py``), and has room for nothing
+else; ``tests/twisted/crossbar/test_held.py`` tells where that has changed.
+
 Autobahn 26.10.2, ``autobahn/wamp/serializer.py``: the functions ``_loads``, ``_unpackb`` and
 ``_cbor_loads`` read whatever the format can say, to any depth, and there is no setting for it. They
 can be left alone once Autobahn takes limits for what its serializers read; until then
@@ -67,7 +70,11 @@ class GuardedReader:
 
     Autobahn's transports write a traceback into the log for each, as its sender likes: with his own
     text in it, and lines that look like others.
+
+    :ivar octets: bytes of the message that was read last; of several, those of one of them.
     """
+
+    octets = 0
 
     def __init__(self, serializer: Any) -> None:
         self._serializer = serializer
@@ -78,10 +85,17 @@ class GuardedReader:
     def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:
         """Return the messages in *payload*, or :class:`Garbled`."""
         try:
-            return list(self._serializer.unserialize(payload, isBinary))
+            messages = list(self._serializer.unserialize(payload, isBinary))
         except Exception as error:  # noqa: BLE001
             # Whatever is wrong with what a stranger sends.
             return [Garbled(str(error) or type(error).__name__)]
+        self.octets = len(payload) // max(1, len(messages))
+        return messages
+
+
+def attach(msg: Any, companion: object) -> None:
+    """Let *companion* be there for as long as a message is."""
+    msg._serialized[companion] = b""  # noqa: SLF001 - see above
 
 
 class _Tolerant(Serializer):  # type: ignore[misc,unused-ignore]

@@ -87,7 +87,8 @@ class GuardedSession(_Base):
 
     def onOpen(self, transport: Any) -> None:
         """Take the transport."""
-        transport._serializer = GuardedReader(transport._serializer)  # noqa: SLF001 - Autobahn makes it
+        self._reader = GuardedReader(transport._serializer)  # noqa: SLF001 - Autobahn makes it
+        transport._serializer = self._reader  # noqa: SLF001
         super().onOpen(transport)
         self.guard.opened(self)
 
@@ -157,6 +158,11 @@ class GuardedSession(_Base):
         peer = self._transport.transport.getPeer() if self._transport is not None else None
         host: str | None = getattr(peer, "host", None)
         return host
+
+    @property
+    def octets(self) -> int:
+        """The bytes of the message that has come last."""
+        return int(self._reader.octets)
 
     @property
     def role(self) -> str:

@@ -258,6 +258,19 @@ def test_flow_pauses_of_one_session_are_limited(
     assert node.pause("3") is None
 
 
+def test_flow_pauses_of_all_sessions_are_limited_together(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow_host, "MAX_PAUSED_TOGETHER", 3)
+    node.sessions[8] = Peer(TCP())
+    assert [node.pause(token) for token in ("1", "2")] == [None, None]
+    assert [node.pause(token, caller=8) for token in ("1", "2")] == [None, INVALID]
+    assert node.pause("3") == INVALID
+    del node.sessions[8]
+    # Those of who has gone count no more.
+    assert node.pause("3") is None
+
+
 @pytest.mark.parametrize("args", [(), (1,), (None,), (["x"],), ("x" * (MAX_TOKEN + 1),), ("x", 1)])
 @pytest.mark.parametrize("what", ["pause", "resume"])
 def test_flow_pause_with_other_arguments(node: Node, what: str, args: tuple[Any, ...]) -> None:
