@@ -56,8 +56,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATIONS = ROOT / "crossbar_config"
 APPS = "tests.node.apps"
 MakeApp = Callable[..., tuple[Flask, WAMP]]
-#: Seconds that anything in these tests may take at most, but for the start of a node.
-LIMIT = 20.0
+#: Seconds that anything in these tests may take at most, but for the start of a node; of a program it
+#: is the start that takes long, on a machine with other work.
+LIMIT = 40.0
 #: Nodes that are stopped while something runs that never ends wait for it no longer than this.
 SHORT = {"grace": 1.0}
 
@@ -150,6 +151,9 @@ def node_config(
         next(role for role in roles if role["name"] == "anonymous")["permissions"] = STRANGERS
     # A way in over WebSocket with the backend's rights, for peers that can do nothing else.
     paths["trusted"] = _way_in("backend")
+    # A browser's rights for the Python wampy, which ends where a ping's payload is no UTF-8, as that of
+    # Crossbar.io's is: here it gets none, where on "ws" it gets the first after ten seconds.
+    paths["unasked"] = _way_in("anonymous")
     # The rights that the README's node gives to browsers: those to one namespace.
     paths["narrow"] = _way_in("narrow")
     roles.append({"name": "narrow", "permissions": [NARROW]})

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.node, pytest.mark.wampy]
 @pytest.fixture(scope="module")
 def python_peer(peers_node: CrossbarNode) -> Iterator[Wampy]:
     """Run the Python wampy with the rights of a browser."""
-    with python_wampy(peers_node.ws_url, "peer") as peer:
+    with python_wampy(f"{peers_node.ws_url.removesuffix('ws')}unasked", "peer") as peer:
         yield peer
 
 
