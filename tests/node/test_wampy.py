@@ -167,6 +167,13 @@ def test_python_calls_a_view_that_calls_python(python_peer: Wampy, python_servic
     assert told["result"]["country"] == "PERU"
 
 
+@pytest.mark.slow
+def test_python_ends_where_it_is_asked_for_a_sign_of_life(peers_node: CrossbarNode) -> None:
+    """It takes the payload of a ping for text. Where this fails, it may be a peer on any path."""
+    with python_wampy(peers_node.ws_url, "peer") as peer:
+        wait_until(lambda: "'Ping' object has no attribute" in peer.said, "a ping has ended it")
+
+
 # --- wampy.js
 
 
