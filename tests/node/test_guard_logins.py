@@ -42,7 +42,7 @@ NOT_AUTHORIZED = "wamp.error.not_authorized"
 ROLES: dict[str, Any] = {"roles": {"caller": {}, "callee": {}}}
 BY_TICKET = [HELLO, "realm1", {**ROLES, "authmethods": ["ticket"], "authid": "joe"}]
 #: Seconds that a transport has to join here.
-WITHIN = 2
+WITHIN = 3
 #: Whoever has a row of tests to itself: what one tries is not held against another.
 SLOWED, ELSEWHERE, MANY, ANYONE = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"
 

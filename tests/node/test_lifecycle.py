@@ -61,7 +61,7 @@ def stop_in_time(node: CrossbarNode) -> None:
 
     Views sleep for 60 s here, and Crossbar.io kills a worker that hangs after 21 s.
     """
-    assert node.stop(timeout=15) == 0, node.log[-3000:]
+    assert node.stop(timeout=20) == 0, node.log[-3000:]
 
 
 def ask(url: str) -> Answer | Exception:
