@@ -56,8 +56,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATIONS = ROOT / "crossbar_config"
 APPS = "tests.node.apps"
 MakeApp = Callable[..., tuple[Flask, WAMP]]
-#: Seconds that anything in these tests may take at most, but for the start of a node; of a program it
-#: is the start that takes long, on a machine with other work.
+#: Seconds that anything in these tests may take at most, but for the start of a node.
 LIMIT = 40.0
 #: Nodes that are stopped while something runs that never ends wait for it no longer than this.
 SHORT = {"grace": 1.0}
