@@ -15,7 +15,8 @@ import pytest
 
 from flask_wamp.node import free_port
 
-from .support import APPS, LIMIT, ROOT, node_config, wait_until
+from .programs import python
+from .support import APPS, LIMIT, ROOT, node_config, repository_config, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -122,3 +123,18 @@ def test_terminal_shows_what_a_user_needs_and_no_more(terminal: Terminal) -> Non
     assert len(lines) == len(EXPECTED), terminal.shown
     for line, expected in zip(lines, EXPECTED, strict=True):
         assert re.fullmatch(expected, line), terminal.shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_terminal_shows_nothing_of_a_node_that_is_ended_while_it_starts(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """From the first line on, also while Python itself starts."""
+    (tmp_path / ".crossbar").mkdir()
+    config = repository_config()
+    (tmp_path / ".crossbar" / "config.json").write_text(json.dumps(config))
+    port = str(free_port())
+    with python("-m", "flask", "wamp", "run", "--port", port, cwd=tmp_path) as program:
+        line = program.wait_for("Starting the node: ", timeout=START)
+        assert program.end(number) == 128 + number
+        assert program.output == f"{line}\n"
