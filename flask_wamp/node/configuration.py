@@ -11,6 +11,8 @@ from typing import Any
 from .command import NodeError
 
 DEFAULT_CONFIG = Path(".crossbar/config.json")
+#: The bytes of a Unix socket's path on Linux, without the NUL at its end.
+SOCKET_PATH = 107
 #: The class that sends browsers from HTTP to HTTPS.
 TO_HTTPS = "flask_wamp.crossbar.ToHttps"
 
@@ -110,6 +112,7 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
         moved = config if port is None else on_port(config, port)
         endpoints = [transport["endpoint"] for transport in tcp_transports(moved)]
         taken = next(taken_ports(endpoints), None) if free else None
+        long = next(long_socket_paths(moved, directory_of(path)), None)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         # What is no JSON, and what is JSON and no configuration; Crossbar.io checks the rest.
         raise NodeError(f"{path} is no node configuration: {error}") from None
@@ -118,12 +121,28 @@ def prepared_config(path: Path, port: int | None, *, free: bool = True) -> Path:
             f"port {taken[0]} cannot be had ({taken[1]}): choose another with --port 9000 (make "
             "run PORT=9000)"
         )
+    if long is not None:
+        raise NodeError(
+            f"the path of a Unix socket has {SOCKET_PATH} bytes at most, and {long} has "
+            f"{len(os.fsencode(long))}: move the project to a shorter path, or name a path for the "
+            "socket, such as /run/shop.sock"
+        )
     if moved == config:
         return path
     copy_ = directory_of(path) / f"port-{port}.json"
     copy_.parent.mkdir(exist_ok=True)
     copy_.write_text(json.dumps(moved, indent=4))
     return copy_
+
+
+def long_socket_paths(config: Mapping[str, Any], directory: Path) -> Iterator[Path]:
+    """Yield the Unix sockets of a configuration that the system has no room for."""
+    for worker in config["workers"]:
+        for transport in worker.get("transports", ()):
+            endpoint = transport.get("endpoint", {})
+            path = directory.resolve() / endpoint.get("path", "")
+            if endpoint.get("type") == "unix" and len(os.fsencode(path)) > SOCKET_PATH:
+                yield path
 
 
 def taken_ports(endpoints: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:

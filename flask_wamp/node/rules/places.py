@@ -4,14 +4,11 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from ..configuration import running_node, taken_ports
+from ..configuration import SOCKET_PATH, running_node, taken_ports
 from ..layout import Layout, Place
 from .finding import Rules, Told
 
 RULES = Rules()
-
-#: The bytes of a Unix socket's path on Linux, without the NUL at its end.
-SOCKET_PATH = 107
 
 
 @RULES.error

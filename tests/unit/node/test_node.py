@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +54,15 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current directory, which has a node's configuration."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".crossbar").mkdir()
-    (tmp_path / ".crossbar/config.json").write_text(json.dumps(CONFIG))
-    return tmp_path
+def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the current directory, which has a node's configuration, and a short path."""
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made).resolve()
+        monkeypatch.chdir(directory)
+        (directory / ".crossbar").mkdir()
+        (directory / ".crossbar/config.json").write_text(json.dumps(CONFIG))
+        yield directory
+        monkeypatch.undo()
 
 
 def test_node_on_port_moves_the_web_transport_and_its_origins() -> None:
@@ -142,6 +147,28 @@ def test_node_prepared_config_on_a_taken_port(directory: Path) -> None:
         port = listening.getsockname()[1]
         with pytest.raises(NodeError, match=f"port {port} cannot be had .*make run PORT=9000"):
             prepared_config(Path(".crossbar/config.json"), port)
+
+
+def test_node_prepared_config_where_a_socket_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crossbar.io would say so with three tracebacks."""
+    deep = tmp_path / ("deep" * 25)
+    (deep / ".crossbar").mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    path = Path(".crossbar/config.json")
+    config = copy.deepcopy(CONFIG)
+    path.write_text(json.dumps(config))
+    with pytest.raises(NodeError, match=r"107 bytes at most, and .*/router\.sock has \d{3}: move"):
+        prepared_config(path, free_port())
+    (endpoint,) = [
+        transport["endpoint"]
+        for transport in config["workers"][0]["transports"]
+        if transport["endpoint"]["type"] == "unix"
+    ]
+    endpoint["path"] = "/run/shop.sock"
+    path.write_text(json.dumps(config))
+    assert prepared_config(path, free_port()).name.startswith("port-")
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
