@@ -57,7 +57,7 @@ def test_supervisor_gives_up_where_another_service_has_its_procedures(
 ) -> None:
     with connected(trusted_url(peers_node)) as peer:
         peer.register("com.perils.loop", lambda: None)
-        with serve(peers_node, "--processes", "1", "--start-limit", "15") as program:
+        with serve(peers_node, "--processes", "1", "--start-limit", "20") as program:
             assert program.wait(timeout=120) == 1
             last = program.output.splitlines()[-1]
             assert last.startswith("Error: cannot serve tests.node.apps.perils: no process serves")
