@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ STOP_LIMIT = "NODE_STOP_LIMIT"
 #: Seconds that calls get at a stop, unless a component's ``extra`` says otherwise, and what the rest of
 #: a stop may take beyond that.
 GRACE, REST = 10.0, 30.0
+#: Signals that end a node.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOGLEVELS = ("error", "warn", "info", "debug")
 
 
@@ -31,13 +34,18 @@ def run(config: Path, port: int | None = None, loglevel: str = "warn") -> NoRetu
     environment = _prepared(config, loglevel)
     prepared = prepared_config(config, port)
     environment[STOP_LIMIT] = str(stop_limit(json.loads(prepared.read_text())))
-    _tell_to_wait()
-    os.execve(
-        sys.executable,
-        [sys.executable, "-m", CONTROLLER, "start", "--cbdir", str(directory_of(config)),
-         "--config", str(prepared.resolve()), "--loglevel", loglevel],
-        environment,
-    )  # fmt: skip
+    # They wait until the controller takes them: Python starts in a second, and would end with a traceback.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        _tell_to_wait()
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", CONTROLLER, "start", "--cbdir", str(directory_of(config)),
+             "--config", str(prepared.resolve()), "--loglevel", loglevel],
+            environment,
+        )  # fmt: skip
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def run_and_reload(config: Path, port: int | None = None, loglevel: str = "warn") -> int:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +16,8 @@ import pytest
 
 from flask_wamp.node import free_port
 
-from .support import APPS, LIMIT, ROOT, node_config, wait_until
+from .programs import python
+from .support import APPS, LIMIT, ROOT, node_config, repository_config, wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -94,7 +96,14 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
+def directory() -> Iterator[Path]:
+    """Make a directory with a short path, for a socket is in it."""
+    with tempfile.TemporaryDirectory(prefix="terminal-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def terminal(directory: Path) -> Iterator[Terminal]:
     """Run a node in a terminal, with a service in the container, and one that it supervises."""
     session = "flask_wamp.crossbar.ViewsSession"
     config = node_config(
@@ -105,10 +114,10 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     views, others = container["components"]
     views["extra"] = {"application": APPLICATION, "processes": 2}
     others["extra"] = {"application": f"{APPS}.other:app"}
-    place = tmp_path / ".crossbar"
+    place = directory / ".crossbar"
     place.mkdir()
     (place / "config.json").write_text(json.dumps(config))
-    found = Terminal("-m", "flask", "wamp", "run", "--port", str(free_port()), cwd=tmp_path)
+    found = Terminal("-m", "flask", "wamp", "run", "--port", str(free_port()), cwd=directory)
     yield found
     found.end()
 
@@ -122,3 +131,18 @@ def test_terminal_shows_what_a_user_needs_and_no_more(terminal: Terminal) -> Non
     assert len(lines) == len(EXPECTED), terminal.shown
     for line, expected in zip(lines, EXPECTED, strict=True):
         assert re.fullmatch(expected, line), terminal.shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_terminal_shows_nothing_of_a_node_that_is_ended_while_it_starts(
+    directory: Path, number: signal.Signals
+) -> None:
+    """From the first line on, also while Python itself starts."""
+    (directory / ".crossbar").mkdir()
+    config = repository_config()
+    (directory / ".crossbar" / "config.json").write_text(json.dumps(config))
+    port = str(free_port())
+    with python("-m", "flask", "wamp", "run", "--port", port, cwd=directory) as program:
+        line = program.wait_for("Starting the node: ", timeout=START)
+        assert program.end(number) == 128 + number
+        assert program.output == f"{line}\n"

@@ -132,6 +132,8 @@ def main() -> None:
     handler = signal.getsignal(signal.SIGINT)
     for number in (signal.SIGINT, signal.SIGTERM, *hangup()):
         signal.signal(number, lambda number, _frame: os._exit(128 + number))
+    # Who has started this process may have let them wait.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     address = os.environ.pop("NOTIFY_SOCKET", None)
     if address:
         os.environ[NOTIFY_SOCKET] = address

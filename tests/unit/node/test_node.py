@@ -167,6 +167,28 @@ def test_node_prepared_config_without_its_certificate(directory: Path) -> None:
     assert prepared_config(path, None) == path
 
 
+def test_node_prepared_config_where_a_socket_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crossbar.io would say so with three tracebacks."""
+    deep = tmp_path / ("deep" * 25)
+    (deep / ".crossbar").mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    path = Path(".crossbar/config.json")
+    config = copy.deepcopy(CONFIG)
+    path.write_text(json.dumps(config))
+    with pytest.raises(NodeError, match=r"has \d{3} bytes, and 107 are the limit: .*/router\.sock: move"):
+        prepared_config(path, free_port())
+    (endpoint,) = [
+        transport["endpoint"]
+        for transport in config["workers"][0]["transports"]
+        if transport["endpoint"]["type"] == "unix"
+    ]
+    endpoint["path"] = "/run/shop.sock"
+    path.write_text(json.dumps(config))
+    assert prepared_config(path, free_port()).name.startswith("port-")
+
+
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_node_prepared_config_on_what_is_no_port(directory: Path, port: int) -> None:
     with pytest.raises(NodeError, match=f"{port} is not a port: give a number from 1 to 65535"):
