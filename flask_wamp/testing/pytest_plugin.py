@@ -30,9 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def crossbar_node(pytestconfig: pytest.Config) -> Iterator["CrossbarNode"]:
     """Run the project's node for the whole session; see :class:`~flask_wamp.node.CrossbarNode`."""
+    config = pytestconfig.rootpath / pytestconfig.getini("crossbar_config")
+    if not config.exists():
+        pytest.fail(
+            f"crossbar_node is the node of {config}, which is not there: flask wamp init writes it, "
+            "and the ini option crossbar_config names another",
+            pytrace=False,
+        )
     from ..node import CrossbarNode
 
-    config = pytestconfig.rootpath / pytestconfig.getini("crossbar_config")
     with CrossbarNode(config) as node:
         yield node
 

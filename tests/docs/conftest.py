@@ -49,7 +49,7 @@ BLOCKS = [
 #: The files, a later block of the same name at the end of an earlier one; scripts of pages, JSON.
 TEXTS: dict[str, str] = defaultdict(str)
 for block in BLOCKS:
-    TEXTS[block.name] += ("\n" if block.name in TEXTS else "") + block.text
+    TEXTS[block.name] += ("\n" if TEXTS[block.name] else "") + block.text
 SESSIONS = [block.name for block in BLOCKS if block.language == "pycon"]
 
 

@@ -77,7 +77,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the README's files in it, and the node that its command writes."""
     directory = tmp_path_factory.mktemp("readme")
     for name, text in BLOCKS.items():
-        if re.fullmatch(r"[\w./]+\.(py|json|js)", name):
+        if re.fullmatch(r"[\w./]+\.(py|json|html)", name):
             path = directory / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
@@ -129,7 +129,7 @@ def test_every_block_is_run_by_a_test_here() -> None:
         "flask wamp call --url ws://127.0.0.1:8080/ws com.example.add 1 2",
         "client.py",
         "script.py",
-        "page.js",
+        "static/page.html",
         "test_add.py",
         "test_node.py",
         DRAWING,
@@ -164,14 +164,13 @@ def test_the_client_calls_the_view(node: None, project: Path, program: str, tota
 
 @pytest.mark.node
 @pytest.mark.browser
-def test_the_page_calls_and_is_told(node: None, browser: Browser) -> None:
+def test_the_page_calls_and_is_told(node: None, project: Path, browser: Browser) -> None:
+    shutil.copy(ROOT / "flask_app/static/vendor/wampy.min.js", project / "static")
     page = browser.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
-    page.goto(f"http://127.0.0.1:{PORT}/add/0/0")
-    page.add_script_tag(content=(ROOT / "flask_app/static/vendor/wampy.min.js").read_text())
     with page.expect_console_message(lambda message: message.text.startswith("live")):
-        page.evaluate("async () => {" + BLOCKS["page.js"] + "}")
+        page.goto(f"http://127.0.0.1:{PORT}/static/page.html")
     page.close()
     assert sorted(text for text in said if not text.startswith("Failed to load")) == [
         "called: 3",

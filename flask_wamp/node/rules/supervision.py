@@ -10,6 +10,8 @@ from .finding import Rules, Told
 RULES = Rules()
 #: How much like a setting a key is that is likely to be meant for it; others are a component's own.
 ALIKE = 0.82
+#: What the router's component reads besides.
+ROUTER_NAMES = {"hosts", "join_within", "max_body"}
 
 
 @RULES.error
@@ -39,10 +41,11 @@ def processes_without_a_router(node: Layout) -> Iterator[Told]:
 @RULES.warning
 def misspelled_settings(node: Layout) -> Iterator[Told]:
     """Keys that nobody reads: a node with ``proceses`` would be one that nobody supervises."""
-    for _worker, component in node.components("router", "container"):
+    for worker, component in node.components("router", "container"):
+        names = NAMES | ROUTER_NAMES if worker.text("type") == "router" else NAMES
         extra = component.part("extra")
-        for key in set(extra.value) - NAMES:
-            for meant in get_close_matches(key, NAMES, n=1, cutoff=ALIKE):
+        for key in set(extra.value) - names:
+            for meant in get_close_matches(key, names, n=1, cutoff=ALIKE):
                 yield f"{extra.where}.{key}", f"{key} is no setting", f"write {meant}"
 
 

@@ -62,12 +62,12 @@ def test_crossbar_module_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("host", "page"),
     [
-        ("0.0.0.0", "http://localhost:8080/"),
+        ("0.0.0.0", "http://shop.example:8080/"),
         ("127.0.0.1", "http://127.0.0.1:8080/"),
-        ("::", "http://localhost:8080/"),
+        ("::", "http://shop.example:8080/"),
         ("::1", "http://[::1]:8080/"),
     ],
 )
 def test_crossbar_page(host: str, page: str) -> None:
     kind = IPv6Address if ":" in host else IPv4Address
-    assert page_at(kind("TCP", host, 8080), "http", "localhost") == page
+    assert page_at(kind("TCP", host, 8080), "http", "shop.example") == page

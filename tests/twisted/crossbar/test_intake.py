@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from twisted.internet.address import IPv4Address
 
 from flask_wamp import SetupError
 from flask_wamp._twisted.engine.channels import Head
@@ -16,7 +15,6 @@ from flask_wamp.crossbar.intake import (
     hosts_of,
     max_body_of,
 )
-from flask_wamp.crossbar.listening import page_at
 
 
 class Log:
@@ -85,10 +83,6 @@ def test_intake_answers_under_the_names_that_it_is_given() -> None:
 )
 def test_intake_names_its_page(hosts: list[str] | None, name: str) -> None:
     assert Intake(hosts, Log()).name == name
-    everywhere = IPv4Address("TCP", "0.0.0.0", 8443)
-    assert page_at(everywhere, "https", name) == f"https://{name}:8443/"
-    here = IPv4Address("TCP", "127.0.0.1", 8080)
-    assert page_at(here, "http", name) == "http://127.0.0.1:8080/"
 
 
 def test_intake_takes_one_host_of_reasonable_length() -> None:

@@ -177,7 +177,9 @@ def test_node_prepared_config_where_a_socket_has_no_room(
     path = Path(".crossbar/config.json")
     config = copy.deepcopy(CONFIG)
     path.write_text(json.dumps(config))
-    with pytest.raises(NodeError, match=r"has \d{3} bytes, and 107 are the limit: .*/router\.sock: move"):
+    with pytest.raises(
+        NodeError, match=r"has \d{3} bytes, and 107 are the limit: .*/router\.sock: move"
+    ):
         prepared_config(path, free_port())
     (endpoint,) = [
         transport["endpoint"]

@@ -76,6 +76,10 @@ FILES = {
         def app():
             return flask.Flask("bare")
     """,
+    "nodeless/test_nodeless.py": """
+        def test_without_a_node(crossbar_node):
+            pass
+    """,
     "foreign/test_foreign.py": """
         def test_app_without_extension(wamp_client):
             pass
@@ -117,6 +121,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
         "ERROR bare/test_bare.py::test_without_app",
         "ERROR other/test_other.py::test_broken_app",
         "ERROR foreign/test_foreign.py::test_app_without_extension",
+        "ERROR nodeless/test_nodeless.py::test_without_a_node",
     ],
 )
 def test_plugin_outcome(printed: str, line: str) -> None:
@@ -129,6 +134,7 @@ def test_plugin_outcome(printed: str, line: str) -> None:
     [
         "wamp_client needs a fixture 'app' that returns the Flask application: write one in conftest",
         "fixture 'no_such_fixture' not found",
+        ".crossbar/config.json, which is not there: flask wamp init writes it, and the ini option",
         "has no WAMP extension: call wamp.init_app(app)",
     ],
 )

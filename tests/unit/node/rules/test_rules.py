@@ -158,6 +158,8 @@ MISTAKES: dict[str, list[Change]] = {
         lambda c: views(c)["components"][0]["extra"].update(proceses=2),
         lambda c: views(c)["components"][0]["extra"].update(max_call=1000),
         lambda c: router(c)["components"][0]["extra"].update(end_unserved_afer=30),
+        lambda c: router(c)["components"][0]["extra"].update(host=["shop.example"]),
+        lambda c: router(c)["components"][0]["extra"].update(maxbody=1024),
     ],
     "settings-without-effect": [
         lambda c: views(c)["components"][0]["extra"].update(processes=0, view_limit=3),
@@ -431,6 +433,13 @@ def test_shared_registration_may_be_served_twice(directory: Path) -> None:
     second_container(changed)
     shared = Probe(APPLICATION, extension=True, procedures=[("x.y", "exact", "roundrobin", "f")])
     assert findings(changed, directory, {"shop.app:app": shared}) == []
+
+
+def test_component_may_have_a_host_of_its_own(directory: Path) -> None:
+    changed = config()
+    views(changed)["components"][0]["extra"].update(host="mail.example")
+    (directory / "config.json").touch()
+    assert findings(changed, directory) == []
 
 
 def test_taken_port_is_found(directory: Path) -> None:
