@@ -11,13 +11,15 @@ from ..declare.declared import Procedure, Subscription
 from ..errors import CANCELED, CallTimeout, Canceled, NotConnected
 from ..serve.dispatcher import Send
 from ..signals import SessionInfo
-from .history import PROCEDURES
+from . import history, registrations
 from .pages import ANSWERED
 from .records import Call, Publication
 from .router import MemoryRouter, gets
 from .streams import SteppedResults
 from .stubs import NotStubbed, Stubs, not_stubbed
 from .wire import received, travelled
+
+_OF_THE_ROUTER = frozenset({*history.PROCEDURES, *registrations.PROCEDURES})
 
 
 class MemoryAnswer:
@@ -161,7 +163,7 @@ class MemoryLink:
         usual = self._router.state.default_options
         self.calls.append(Call.of(uri, args, kwargs, options, usual))
         is_answered = self._stubs.find(uri) is not None or self._router.serves(uri)
-        if not is_answered and uri not in PROCEDURES:
+        if not is_answered and uri not in _OF_THE_ROUTER:
             raise not_stubbed(uri)
 
     def _answer(
@@ -176,8 +178,11 @@ class MemoryLink:
         if stub is not None:
             # As far away as any other service: without the contexts of the caller.
             return Context().run(stub.answer, *travelled(args, kwargs), send)
-        if uri in PROCEDURES:
+        if uri in history.PROCEDURES:
             return received(self._router.history.answer(uri, args))
+        if uri in registrations.PROCEDURES:
+            registered = [*self._router.registered(), *self._stubs.keys()]
+            return received(registrations.answer(uri, args, registered))
         return self._router.call(self.session, uri, args, kwargs, send, cancellation)
 
     def _refuse_absent(self) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import replace
@@ -25,7 +25,7 @@ from ..uris import pattern_parts, uri_matches
 from .guard import Guard
 from .history import History
 from .pages import Pages
-from .routing import best
+from .routing import Key, best
 from .streams import SteppedResults
 from .wire import received, received_error, travelled
 
@@ -94,6 +94,10 @@ class MemoryRouter:
     def serves(self, uri: str) -> bool:
         """Tell whether the application has declared the procedure *uri*."""
         return self._procedure(uri) is not None
+
+    def registered(self) -> Collection[Key]:
+        """Return the procedures that the application serves, by URI and match policy."""
+        return self.state.registry.resolved(self.state.config.uri_prefix).keys()
 
     def call(
         self,
@@ -224,7 +228,7 @@ class MemoryRouter:
         for results in list(self._streams):
             results.close()
 
-    def _procedure(self, uri: str) -> tuple[Procedure, tuple[str, str]] | None:
+    def _procedure(self, uri: str) -> tuple[Procedure, Key] | None:
         procedures = self.state.registry.resolved(self.state.config.uri_prefix)
         key = best(procedures, uri)
         return None if key is None else (procedures[key], key)

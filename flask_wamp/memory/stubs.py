@@ -1,6 +1,6 @@
 """Answers of procedures that the application calls and somebody else serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from types import GeneratorType
 from typing import Any
@@ -20,7 +20,7 @@ from ..results import CallResult
 from ..serve.dispatcher import Send
 from ..serve.statuses import http_error
 from ..uris import invalid_pattern, malformed_uri
-from .routing import best
+from .routing import Key, best
 from .wire import received, received_error
 
 #: What a stub is, to be called with what the application calls with.
@@ -115,7 +115,7 @@ class Stubs:
         self.method = method
         self._app = app
         self._registry = registry
-        self._stubs: dict[tuple[str, str], Stub] = {}
+        self._stubs: dict[Key, Stub] = {}
 
     def remote(self, uri: str) -> Remote:
         """Return the service that stands behind *uri*."""
@@ -139,6 +139,10 @@ class Stubs:
         """
         if self._stubs.pop((uri, match), None) is None:
             raise OptionError(f"client.remove_stub({uri!r}): there is no such stub")
+
+    def keys(self) -> Collection[Key]:
+        """Return the URIs and patterns that there are stubs for."""
+        return self._stubs.keys()
 
     def find(self, uri: str) -> Stub | None:
         """Return the stub for *uri*, the most exact one."""
