@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from autobahn.wamp.exception import ApplicationError
 from flask import Flask, g
 
 from flask_wamp import WAMP, NotConnected
@@ -224,3 +225,28 @@ def test_rawsocket_over_tcp_calls_and_serves(peers_node: CrossbarNode, anonymous
                 assert g.wampy.call("com.test.add", 1, 2) == 3
         finally:
             wamp.stop()
+
+
+def test_what_one_process_has_alone_stays_together(make_app: MakeApp, trusted: Peer) -> None:
+    """As views that share what one process has in memory need it; whichever process ends."""
+    uris = [f"com.together.{number}" for number in range(8)]
+    serving = {}
+    for name in ("first", "second", "third", "fourth"):
+        app, wamp = make_app("together", WAMP_SERVE=True)
+        for uri in uris:
+            wamp.callee(uri, invoke="single")(lambda name=name: name)
+        wamp.callee("com.together.all")(lambda name=name: name)
+        wamp.start(app)
+        serving[name] = app, wamp
+
+    def owner() -> str | None:
+        try:
+            (name,) = {trusted.call(uri) for uri in uris}
+        except ApplicationError:
+            return None  # nobody has one of them, for now
+        return str(name)
+
+    while len(serving) > 1:
+        app, wamp = serving.pop(str(wait_until(owner, "all of them are served")))
+        wamp.stop(app)
+    assert wait_until(owner, "the last one serves all") in serving

@@ -65,7 +65,6 @@ class WaitingServer(ViewServer):
     @inlineCallbacks
     def _ask(self, declared: Declared) -> Any:
         """Ask for something after the beginning, and tell what came of it."""
-        self._timers.pop(declared, None)
         yield self.claim(declared)
         self._refusals.tell()
 
@@ -121,7 +120,24 @@ class WaitingServer(ViewServer):
         # Spread, since the workers of a server start at the same moment.
         spread = seconds * random.uniform(0.67, 1.33)  # noqa: S311 - guards nothing # nosec B311
         self._stop_timer(declared)
-        self._timers[declared] = self.pool.reactor.call_later(spread, self._ask, declared)
+        self._timers[declared] = self.pool.reactor.call_later(spread, self._ask_again, declared)
+
+    def _ask_again(self, declared: Declared) -> None:
+        """Ask for what was refused, and with what another process has for all that others have.
+
+        In one go, so that the router answers it in one: what that process had alone is to be in one
+        process again when it has gone, not shared out among those that wait for it.
+        """
+        del self._timers[declared]
+        together = [declared]
+        if self._is_taken(declared):
+            together += [each for each in self._timers if self._is_taken(each)]
+        for each in together:
+            self._stop_timer(each)
+            self._ask(each)
+
+    def _is_taken(self, declared: Declared) -> bool:
+        return self._refusals.kind_of(declared) == ApplicationError.PROCEDURE_ALREADY_EXISTS
 
     def _is_asked_for(self, declared: Declared) -> bool:
         return declared in self._timers or self._refusals.kind_of(declared) is not None

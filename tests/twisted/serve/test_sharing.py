@@ -155,6 +155,26 @@ def test_sharing_single_procedure_is_taken_over(
     assert router.value(router.invoke("com.shop.a")) == 1
 
 
+def test_sharing_asks_for_what_another_process_has_in_one_go(
+    wamp: WAMP, worker: Worker, turns: Turns
+) -> None:
+    """So of several that wait, one has it all when that process has gone."""
+    names = [f"com.shop.{name}" for name in "abcd"]
+    for name in names:
+        wamp.callee(name, invoke="single")(lambda: 1)
+    wamp.subscribe("com.shop.topic")(lambda: None)
+    router = worker(*names, ELECTION)
+    for attempt in range(2, 6):
+        while sum(map(worker.asked, names)) == len(names) * (attempt - 1):
+            turns.clock.advance(0.001)
+        assert {worker.asked(each) for each in (*names, ELECTION)} == {attempt}
+        turns.run_pending()
+    worker.refuse()
+    worker.later(RETRY)
+    assert set(router.registrations) == {*names, ELECTION}
+    assert turns.clock.getDelayedCalls() == []
+
+
 @pytest.mark.parametrize(
     ("refusal", "level", "remedy", "retry"),
     [
