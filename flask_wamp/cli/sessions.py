@@ -1,17 +1,13 @@
 """``flask wamp sessions``: who is connected."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import NotAuthorized
-from .connection import Target, connected, connection_options
+from .connection import BACKEND, Target, connected, connection_options
 from .failures import EXIT_CODES, with_remedy
 from .output import help_of, json_option, table, to_json
-
-#: Where the nodes of this project listen for the backend.
-BACKEND = Path(".crossbar/router.sock")
 
 
 @click.command(

@@ -14,6 +14,9 @@ from .failures import Misused, NotReached, one_line
 from .output import printable
 from .place import config_option
 
+#: What is to be done where nothing is at an address.
+NO_BLUEPRINT = "app.register_blueprint(flask_wamp.observe.health()) has it there, and --url names another address"
+
 
 class NotReady(click.ClickException):
     """The node has answered that it is not ready."""
@@ -61,7 +64,9 @@ def health(url: str | None, config: Path, token: str | None, timeout: float) -> 
     url, status, body = _get(url, config, "/readyz", token, timeout)
     missing = _missing(body)
     if status != 200:
-        raise NotReady(f"not ready: {missing or f'{url} answers with status {status}'}")
+        told = missing or f"{url} answers with status {status}"
+        remedy = f"; {NO_BLUEPRINT}" if status == 404 else ""
+        raise NotReady(f"not ready: {told}{remedy}")
     click.echo("ready")
 
 
