@@ -48,6 +48,7 @@ class Waiting:
         self, directory: Path, command: Sequence[str], environment: dict[str, str]
     ) -> None:
         self._notices, told = _notices(environment)
+        self._is_ready = False
         self._process = subprocess.Popen(
             command, env={**environment, **told}, stdin=subprocess.PIPE, start_new_session=True
         )
@@ -69,18 +70,20 @@ class Waiting:
         if self._notices is None:
             return age > START_TIME
         with suppress(BlockingIOError):
-            while True:
-                if READY in self._notices.recv(4096).split(b"\n"):
-                    return True
-        return age > START_LIMIT
+            while not self._is_ready:
+                self._is_ready = READY in self._notices.recv(4096).split(b"\n")
+        return self._is_ready or age > START_LIMIT
 
     def exit_code(self) -> int | None:
         """Return the exit code of a node that has ended, or None."""
         return self._process.poll()
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does, and return its exit code; nothing of it is left afterwards."""
-        if self._process.poll() is None:
+        """Stop it as Ctrl-C does, and return its exit code; nothing of it is left afterwards.
+
+        One that is about to start is ended at once: it would tell of its interrupted imports.
+        """
+        if self._process.poll() is None and self.has_started():
             self._process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT)

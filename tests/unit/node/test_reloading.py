@@ -1,6 +1,7 @@
 """When a node that waits has started, for ``flask wamp run --reload``."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from flask_wamp.node.reloading import Waiting
 from tests.node.support import wait_until
 
 NODE = """
-import os, socket, sys
+import os, signal, socket, sys
 sys.stdin.read(1)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 address = "\\0" + os.environ["NOTIFY_SOCKET"][1:]
 to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 for notice in (b"STATUS=READY=1", b"READY=1\\nSTATUS=app:app is ready"):
@@ -48,6 +50,18 @@ def test_node_has_started_when_it_says_so(make: Make) -> None:
     assert not second.has_started()
     second.go()
     wait_until(second.has_started, "the second one has started")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such sockets are Linux's")
+def test_node_that_is_about_to_start_says_nothing_of_its_end(
+    make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    starting, ready = make(), make()
+    assert starting.stop() == -signal.SIGKILL
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+    ready.go()
+    wait_until(ready.has_started, "it has started")
+    assert ready.stop() == -signal.SIGINT
 
 
 def test_node_that_says_nothing_has_had_its_time(
