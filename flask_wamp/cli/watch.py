@@ -14,9 +14,6 @@ from .failures import Misused, NotReached, one_line
 from .output import printable
 from .place import config_option
 
-#: What is to be done where nothing is at an address.
-NO_BLUEPRINT = "app.register_blueprint(flask_wamp.observe.health()) has it there, and --url names another address"
-
 
 class NotReady(click.ClickException):
     """The node has answered that it is not ready."""
@@ -65,7 +62,7 @@ def health(url: str | None, config: Path, token: str | None, timeout: float) -> 
     missing = _missing(body)
     if status != 200:
         told = missing or f"{url} answers with status {status}"
-        remedy = f"; {NO_BLUEPRINT}" if status == 404 else ""
+        remedy = _blueprint("health") if status == 404 else ""
         raise NotReady(f"not ready: {told}{remedy}")
     click.echo("ready")
 
@@ -79,7 +76,9 @@ def metrics(url: str | None, config: Path, token: str | None, timeout: float) ->
     """
     url, status, body = _get(url, config, "/metrics", token, timeout)
     if status != 200:
-        raise click.ClickException(f"{url} answers with status {status}: {_line(body)}")
+        is_page = body.lstrip().startswith("<")
+        said = _blueprint("metrics") if status == 404 and is_page else f": {_line(body)}"
+        raise click.ClickException(f"{url} answers with status {status}{said}")
     click.echo(body, nl=False)
 
 
@@ -102,6 +101,12 @@ def _get(
         return shown, *ask(door, path, headers, timeout)
     except (OSError, HTTPException) as error:
         raise NotReached(f"{shown} does not answer: {one_line(error)}") from None
+
+
+def _blueprint(name: str) -> str:
+    """Return what to do where nothing is at an address."""
+    blueprint = f"app.register_blueprint(flask_wamp.observe.{name}())"
+    return f"; {blueprint} has it there, and --url names another address"
 
 
 def _missing(body: str) -> str:

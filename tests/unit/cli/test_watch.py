@@ -106,6 +106,14 @@ def test_health_of_an_application_without_the_blueprint_says_how(server: BaseWSG
     assert done.output.count("\n") == 1
 
 
+def test_metrics_of_an_application_without_the_blueprint_say_how(server: BaseWSGIServer) -> None:
+    done = run(server, "metrics", "/nothing")
+    assert done.exit_code == 1
+    assert "/nothing answers with status 404; app.register_blueprint(" in done.output
+    assert "<" not in done.output
+    assert done.output.count("\n") == 1
+
+
 def test_health_without_an_answer(server: BaseWSGIServer) -> None:
     done = CliRunner().invoke(wamp, ["health", "--url", "http://127.0.0.1:1/readyz"])
     assert done.exit_code == 3
