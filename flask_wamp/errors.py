@@ -192,7 +192,11 @@ class Canceled(RemoteError, uris=(CANCELED,)):
 def describe_error(uri: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """Return *uri* and the payload in one line, for logs and tracebacks."""
     parts = [str(arg) for arg in args]
-    parts += [f"{key}={value!r}" for key, value in kwargs.items()]
+    # What a view has refused with says its text in both.
+    said = {
+        key: value for key, value in kwargs.items() if key != "description" or value not in args
+    }
+    parts += [f"{key}={value!r}" for key, value in said.items()]
     return f"{uri}: {', '.join(parts)}" if parts else uri
 
 

@@ -7,6 +7,7 @@ import click
 from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
 
+from ..declare.rights import Rights
 from ..state import State, state_of
 from .failures import TRACE
 
@@ -51,8 +52,10 @@ def procedures_of(state: State) -> list[str]:
 
 
 def topics_of(state: State) -> list[str]:
-    """Return the topics that the application's handlers subscribe to, patterns included."""
-    return sorted({subscription.topic for subscription in state.registry.subscriptions})
+    """Return the topics that the application subscribes to or has declared, patterns included."""
+    subscribed = {subscription.topic for subscription in state.registry.subscriptions}
+    rights = Rights.declared(state.registry, state.config.uri_prefix).rights
+    return sorted(subscribed | {right.uri for right in rights if right.kind == "topic"})
 
 
 def alike(uri: str, candidates: Iterable[str]) -> list[str]:

@@ -25,11 +25,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Seconds that connecting may take at least, however soon the answer is to come.
 LEAST_TIMEOUT = 3.0
 
-#: Where the nodes of this project listen for the backend.
+#: Where the node of this directory listens for services.
 BACKEND = Path(".crossbar/router.sock")
-
+#: Keys of a configuration that name routers.
+_URL_KEYS = ("WAMP_URL", "CROSSBAR_URL", "ROUTER_URL")
 #: Keys of a configuration without ``WAMP_`` that say how to connect.
-_OTHER_KEYS = ("CROSSBAR_URL", "ROUTER_URL", "REALM")
+_OTHER_KEYS = (*_URL_KEYS[1:], "REALM")
 #: What a key is called on the command line.
 _OPTIONS = {"WAMP_URL": "--url", "WAMP_REALM": "--realm", "WAMP_TIMEOUT": "--timeout"}
 
@@ -127,11 +128,10 @@ def _remedy(reason: str) -> str:
         return "say who logs in with --authid, and what proves it, as in --ticket-file"
     if "realm" in reason:
         return "name a realm of the node's configuration with --realm"
-    here = f"unix:{BACKEND}"
-    remedy = "is the node running? Name another router with --url"
-    if here in reason or not BACKEND.exists():
-        return remedy
-    return f"{remedy}, as {here}, the node's of this directory"
+    here = (
+        f", as in --url unix:{BACKEND}" if BACKEND.exists() and str(BACKEND) not in reason else ""
+    )
+    return f"is the node running? Name another router with --url{here}"
 
 
 def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:
@@ -139,11 +139,12 @@ def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:
 
     :raises click.UsageError: nothing says which router, or an option cannot be.
     """
+    # What the environment says to an application that asks it.
+    asking = Flask("flask-wamp")
+    asking.config.from_prefixed_env()
     app = found_app(ctx)
     if app is None:
-        # What the environment says to an application that asks it.
-        app = Flask("flask-wamp")
-        app.config.from_prefixed_env()
+        app = asking
         if target.url is None and not app.config.get("WAMP_URL"):
             raise click.UsageError(
                 "There is no Flask application here to say which router: name one with flask --app, "
@@ -154,6 +155,8 @@ def settings_of(ctx: click.Context, target: Target) -> dict[str, Any]:
         for key, value in app.config.items()
         if (key.startswith("WAMP_") and key != "WAMP_SERVE") or key in _OTHER_KEYS
     }
+    if not any(map(settings.get, _URL_KEYS)) and asking.config.get("WAMP_URL"):
+        settings["WAMP_URL"] = asking.config["WAMP_URL"]
     if callable(settings.get(TICKET)):
         settings[TICKET] = _in_context_of(app, settings[TICKET])
     for key in _OPTIONS:

@@ -20,6 +20,10 @@ ROUTER_DENIES = " not authorized to "
 TRACE = "\nTraceback (most recent call last):"
 
 
+#: What shows the help of a group without a command; click 8.1 has it not.
+_HELP: tuple[type[Exception], ...] = (getattr(click.exceptions, "NoArgsIsHelpError", click.Abort),)
+
+
 class Misused(click.ClickException):
     """The command line cannot be followed."""
 
@@ -44,6 +48,8 @@ def failure_of(error: Exception) -> click.ClickException:
         # Nothing on the command line is wrong.
         return click.ClickException(one_line(error))
     if isinstance(error, click.UsageError):
+        if isinstance(error, _HELP):
+            return error
         # Click would show the command's usage as well, in three lines above the error.
         text = one_line(error)
         if error.ctx is not None:

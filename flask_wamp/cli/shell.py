@@ -49,10 +49,8 @@ def _configured(ctx: click.Context, target: Target) -> Flask:
     if app is None:
         return standalone(target)[0]
     state = state_of(app)
-    if target != Target():
-        config = WampConfig.from_mapping(settings_of(ctx, target))
-        state.config = config
-        state.default_options = replace(state.default_options, timeout=config.timeout)
+    state.config = WampConfig.from_mapping(settings_of(ctx, target))
+    state.default_options = replace(state.default_options, timeout=state.config.timeout)
     return app
 
 
@@ -66,9 +64,17 @@ def _connect(app: Flask) -> None:
 
 
 def _prompt(ctx: click.Context, app: Flask) -> None:
+    prompt = _ipython()
+    if prompt is None:
+        ctx.invoke(shell_command)
+    else:
+        prompt(argv=[], user_ns=app.make_shell_context())
+
+
+def _ipython() -> Any:
+    """Return IPython's prompt; None where that is not installed."""
     try:
         from IPython import start_ipython
     except ImportError:
-        ctx.invoke(shell_command)
-    else:
-        start_ipython(argv=[], user_ns=app.make_shell_context())
+        return None
+    return start_ipython

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import click
 
 from ..call.client import Client
-from ..errors import NoSuchProcedure, RemoteError, WAMPError
+from ..errors import NoSuchProcedure, NotAuthorized, RemoteError, WAMPError
 from .application import alike, declared_state, procedures_of
 from .arguments import ARGUMENTS, PROCEDURE, TOPIC, WithArguments, parse_arguments
 from .connection import Target, connected, connection_options
@@ -61,6 +61,8 @@ def call(uri: str, args: tuple[str, ...], stream: bool, as_json: bool, **target:
             # Another URI is one that the procedure itself has called.
             remedy = _remedy(uri, wampy) if f"<{uri}>" in str(error) else ""
             _fail(error, as_json=as_json, remedy=remedy)
+        except NotAuthorized as error:
+            _fail(error, as_json=as_json, remedy=_misspelled(uri, error))
         except RemoteError as error:
             _fail(error, as_json=as_json)
 
@@ -134,6 +136,16 @@ def _remedy(uri: str, wampy: Client) -> str:
     if uri in declared:
         return "the application declares it, and no process serves it: flask wamp run, or serve"
     near = alike(uri, {*declared, *_registered(wampy)})
+    return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def _misspelled(uri: str, error: NotAuthorized) -> str:
+    """Return what was meant, where nothing allows *uri* because the application does not have it."""
+    state = declared_state(click.get_current_context())
+    declared = procedures_of(state) if state is not None else []
+    if not denial_remedy(error) or f'"{uri}"' not in str(error) or uri in declared:
+        return ""
+    near = alike(uri, set(declared))
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -8,11 +8,12 @@ application itself needs.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +28,16 @@ from .probe import BROKEN
 
 #: What runs Crossbar.io's controller for a node that waits.
 STANDBY = "flask_wamp._twisted.engine.standby"
+#: What the workers of a node that waits have imported.
+LIBRARY = Path(__file__).parents[1].resolve()
 #: Seconds that a node may take to stop.
 STOP_TIMEOUT = 5.0
 #: Seconds between two looks whether the node runs.
 LOOK = 0.5
-#: Seconds after a start until the next node is prepared, which would slow the start.
-PREPARE_DELAY = 4.0
+#: Seconds until a start is taken for over of which nothing is heard, and of which nothing can be heard.
+START_LIMIT, START_TIME = 30.0, 4.0
+#: What a node says when it is ready, as to systemd.
+READY = b"READY=1"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,26 +47,43 @@ class Waiting:
     def __init__(
         self, directory: Path, command: Sequence[str], environment: dict[str, str]
     ) -> None:
+        self._notices, told = _notices(environment)
+        self._is_ready = False
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, start_new_session=True
+            command, env={**environment, **told}, stdin=subprocess.PIPE, start_new_session=True
         )
+        self._began = time.monotonic()
         # Its own, which it leaves where it is killed.
         self._pid_file = directory / f"node.{self._process.pid}.pid"
 
     def go(self) -> None:
         """Let it load the applications."""
+        self._began = time.monotonic()
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.write(b"!")
                 self._process.stdin.flush()
+
+    def has_started(self) -> bool:
+        """Tell whether it is ready, or has had the time for it."""
+        age = time.monotonic() - self._began
+        if self._notices is None:
+            return age > START_TIME
+        with suppress(BlockingIOError):
+            while not self._is_ready:
+                self._is_ready = READY in self._notices.recv(4096).split(b"\n")
+        return self._is_ready or age > START_LIMIT
 
     def exit_code(self) -> int | None:
         """Return the exit code of a node that has ended, or None."""
         return self._process.poll()
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does, and return its exit code; nothing of it is left afterwards."""
-        if self._process.poll() is None:
+        """Stop it as Ctrl-C does, and return its exit code; nothing of it is left afterwards.
+
+        One that is about to start is ended at once: it would tell of its interrupted imports.
+        """
+        if self._process.poll() is None and self.has_started():
             self._process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT)
@@ -76,6 +98,8 @@ class Waiting:
         """End it and its workers at once, and return its exit code."""
         self.signal_all(signal.SIGKILL)
         code = self._process.wait()
+        if self._notices is not None:
+            self._notices.close()
         self._pid_file.unlink(missing_ok=True)
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
@@ -102,7 +126,7 @@ class Reloader:
         self._config = prepared_config(path, port)
         self._running: Waiting | None = None
         self._next: Waiting | None = None
-        self._prepare_at: float | None = None
+        self._prepares = False
         self._interrupted = False
         self._alive: list[Waiting] = []
 
@@ -158,6 +182,8 @@ class Reloader:
             if self._files.intersection(changed):
                 self._config = prepared_config(self._path, self._port, free=False)
                 self._drop_next()
+            if any(path.is_relative_to(LIBRARY) for path in changed):
+                self._drop_next()
         except NodeError as error:
             if self._interrupted:
                 # On a terminal the process that imports the code is interrupted as well.
@@ -171,7 +197,7 @@ class Reloader:
             self._running.stop()
         self._running, self._next = self._next or self._prepared(), None
         self._running.go()
-        self._prepare_at = time.monotonic() + PREPARE_DELAY
+        self._prepares = True
 
     def _refuse_broken(self, changed: Iterable[Path]) -> None:
         """Refuse code that does not compile, or that the node cannot import.
@@ -199,8 +225,9 @@ class Reloader:
             _say(f"the node has ended, with exit code {code}; it waits for a change", error=True)
         if self._next is not None and self._next.exit_code() is not None:
             self._drop_next()
-        if self._prepare_at is not None and time.monotonic() > self._prepare_at:
-            self._prepare_at = None
+        # Not before: that would slow the start.
+        if self._prepares and (self._running is None or self._running.has_started()):
+            self._prepares = False
             self._next = self._next or self._prepared()
 
     def _prepared(self) -> Waiting:
@@ -218,6 +245,19 @@ class Reloader:
         if self._next is not None:
             self._next.kill()
             self._next = None
+
+
+def _notices(environment: Mapping[str, str]) -> tuple[socket.socket | None, dict[str, str]]:
+    """Return a socket that a node says to that it is ready, and the variable that tells it so.
+
+    None where systemd is to hear it, and where there are no such sockets, as Linux has them.
+    """
+    if "NOTIFY_SOCKET" in environment or sys.platform != "linux":
+        return None, {}
+    notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    # The kernel finds a name, which is in no directory.
+    notices.bind("")
+    return notices, {"NOTIFY_SOCKET": f"@{notices.getsockname()[1:].decode()}"}
 
 
 def _without_classes(layout: Layout) -> dict[str, object]:

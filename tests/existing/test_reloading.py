@@ -21,6 +21,7 @@ WAMPY_JS = Path(__file__).parents[2] / "flask_app/static/vendor/wampy.min.js"
 PORT = free_port()
 URL = f"http://127.0.0.1:{PORT}/"
 WS = f"ws://127.0.0.1:{PORT}/ws"
+FORK_SERVER = "flask_wamp._twisted.supervise.fork_server"
 READY = f"flask-wamp: wsgi:app is ready at {URL}"
 CALL = """async url => {
     const wampy = new Wampy(url, { realm: "realm1" });
@@ -104,7 +105,11 @@ def test_browsers_may_do_nothing_else(node: Program, browser: Browser) -> None:
 
 def test_change_is_live_over_both_and_a_broken_one_is_shown(project: Path, node: Program) -> None:
     entries = project / "journal" / "entries.py"
-    wait_until(lambda: len(controllers(node)) == 2, "the next node is prepared", timeout=LIMIT)
+    wait_until(
+        lambda: list(map(can_fork, controllers(node))) == [True, True],
+        "the next node is prepared, what forks its serving processes as well",
+        timeout=LIMIT,
+    )
     change(entries, '"title": found["title"]', '"title": found["title"].upper()')
     wait_until(
         lambda: entry_over_both() == ({"title": "THE FIRST", "author": "ann"},) * 2,
@@ -139,6 +144,12 @@ def controllers(node: Program) -> list[psutil.Process]:
     """Return the controllers of the node that runs, and of the one that waits, with workers."""
     children = psutil.Process(node.process.pid).children()
     return [child for child in children if len(child.children()) >= 2]
+
+
+def can_fork(controller: psutil.Process) -> bool:
+    """Tell whether a node has a fork server."""
+    commands = [each.cmdline() for each in controller.children(recursive=True)]
+    return any(FORK_SERVER in command for command in commands)
 
 
 def test_second_node_in_the_directory_is_refused(project: Path, node: Program) -> None:

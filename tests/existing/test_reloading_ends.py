@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flask_wamp._twisted.serve.binding import PATIENCE
 from flask_wamp.node import free_port
 from tests.node.support import http, wait_until
 
@@ -65,7 +66,8 @@ def test_code_that_ends_the_node_is_told_and_the_next_change_starts_it(project: 
         # The backend may not register below "wamp.", which flask-wamp refuses where it is written;
         # what the router's own component has registered is refused by the router alone.
         change(entries, uri, '@wamp.callee("flask_wamp.flow.check"')
-        program.wait_for("procedure_already_exists", timeout=LIMIT)
+        # A node that was not prepared starts, and then asks again for PATIENCE seconds.
+        program.wait_for("procedure_already_exists", timeout=LIMIT + 2 * PATIENCE)
         program.wait_for("flask-wamp: the node has ended, with exit code 1", timeout=LIMIT)
         change(entries, '@wamp.callee("flask_wamp.flow.check"', uri)
         wait_until(lambda: b"There is" in answer(url + "entries/7"), "it is back", timeout=LIMIT)

@@ -111,8 +111,12 @@ def test_shell_opens_without_a_router(tmp_path: Path) -> None:
     with command(*words, HOME=str(tmp_path)) as program:
         program.wait_for("it is tried again while the prompt is open")
         program.write("app.extensions['wamp'].config.realm, g.wampy._owner.default_options.timeout")
+        program.write("1 / 0")
         program.write("exit()")
         assert program.wait() == 0
+    # What is raised at the prompt is no consequence of anything that the command has tried.
+    assert "ZeroDivisionError" in program.output
+    assert "During handling" not in program.output
     assert f"not connected to {url}" in program.output
     assert "('shop', 3.0)\n" in program.output
 

@@ -151,6 +151,14 @@ def test_errors_subclass_of_a_user_takes_no_uri() -> None:
         (RemoteError("com.example.x"), "com.example.x"),
         (RemoteError("com.example.x", ["a", 2]), "com.example.x: a, 2"),
         (RemoteError("com.example.x", ["a"], {"left": "b"}), "com.example.x: a, left='b'"),
+        (
+            RemoteError("com.example.x", ["a"], {"status": 404, "description": "a"}),
+            "com.example.x: a, status=404",
+        ),
+        (
+            RemoteError("com.example.x", ["a"], {"description": "b"}),
+            "com.example.x: a, description='b'",
+        ),
         (ApplicationError("com.example.x", "a", left="b"), "com.example.x: a, left='b'"),
     ],
 )

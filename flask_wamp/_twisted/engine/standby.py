@@ -7,7 +7,8 @@ holds the other side, ends the node.
 Crossbar.io 26.10.1, ``crossbar/node/node.py`` and ``crossbar/node/controller.py``: it starts
 workers together (``enable_parallel_worker_start``), but containers then dial before the router
 listens, and guests start without waiting for anybody; ``crossbar/node/main.py`` refuses a second
-node in a directory by its ``node.pid``. ``tests/existing/test_reloading.py`` reloads a node with a
+node in a directory by its ``node.pid``; ``_start_native_worker`` of its controller hands the command of
+a worker to ``_extend_worker_args`` before it is run. ``tests/existing/test_reloading.py`` reloads a node with a
 container, ``tests/existing/test_reloading_ends.py`` one with a guest.
 """
 
@@ -21,6 +22,9 @@ from typing import Any
 from . import controller
 from .worker import import_crossbar
 
+#: The program of a worker, the one of a worker that waits, and its argument where a component of the
+#: worker supervises.
+WORKER, WAITING, FORKS = "crossbar.worker.main", "flask_wamp.crossbar.waiting", "--forks"
 #: The methods that load something into a worker, and the one that starts a guest.
 CONFIGURE, GUEST = "_configure_native_worker_", "_start_guest_worker"
 
@@ -61,9 +65,10 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
     # The node that runs has node.pid; this one removes only its own.
     main._PID_FILENAME = f"node.{os.getpid()}.pid"  # noqa: SLF001
 
-    boot = node.boot_from_config
+    boot, extend_args = node.boot_from_config, node._extend_worker_args  # noqa: SLF001
     configure_router = getattr(node, f"{CONFIGURE}router")
     awaited: set[str] = set()
+    supervising: set[str] = set()
 
     def boot_together(self: Any, config: dict[str, Any]) -> Any:
         options = config.setdefault("controller", {}).setdefault("options", {})
@@ -72,10 +77,20 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
             worker.setdefault("id", f"worker_{number}")
             if worker["type"] == "router" and not worker.get("options", {}).get("disabled"):
                 awaited.add(worker["id"])
+            if any(map(_supervises, worker.get("components", ()))):
+                supervising.add(worker["id"])
         if not awaited:
             word.wait().addCallback(lambda _: listening.come())
         threading.Thread(target=_await_word, args=(word.come,), name="word", daemon=True).start()
         return boot(self, config)
+
+    def import_early(self: Any, args: list[str], options: Any) -> None:
+        extend_args(self, args, options)
+        # Another reactor than the usual one is Crossbar.io's business.
+        if WORKER in args and "--reactor" not in args and "CROSSBAR_REACTOR" not in os.environ:
+            forks = [FORKS] if args[args.index("--worker") + 1] in supervising else []
+            place = args.index(WORKER)
+            args[place : place + 1] = [WAITING, *forks]
 
     def router(self: Any, logname: str, worker_id: str, worker: Any) -> Any:
         def done(result: Any) -> Any:
@@ -95,11 +110,17 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
         return wait
 
     node.boot_from_config = boot_together
+    node._extend_worker_args = import_early  # noqa: SLF001
     for name in [each for each in vars(node) if each.startswith(CONFIGURE)]:
         if not name.endswith("_common"):
             setattr(node, name, after_routers(getattr(node, name)))
     setattr(node, f"{CONFIGURE}router", router)
     setattr(node_controller, GUEST, after_routers(getattr(node_controller, GUEST)))
+
+
+def _supervises(component: dict[str, Any]) -> bool:
+    extra = component.get("extra") or {}
+    return bool(extra.get("processes")) and not extra.get("preload")
 
 
 def _await_word(come: Callable[[], None]) -> None:

@@ -146,8 +146,8 @@ def completed(app: Callable[[], Flask], *words: str) -> list[str]:
         (["call", "org."], []),
         (["call", "com.shop.price", ""], []),
         (["call", "--json", "com.shop.a"], ["com.shop.add"]),
-        (["publish", ""], ["com.shop.sold"]),
-        (["subscribe", "com."], ["com.shop.sold"]),
+        (["publish", ""], ["com.shop.returned", "com.shop.sold"]),
+        (["subscribe", "com."], ["com.shop.returned", "com.shop.sold"]),
         (["call", "--str"], ["--stream"]),
         (["subscribe", "--match", "p"], ["prefix"]),
         (["sess"], ["sessions"]),
@@ -166,9 +166,18 @@ def test_completion_offers_what_the_application_declares(
     def add() -> None:
         return None
 
+    wamp.topic("com.shop.returned", subscribe="everyone")
     wamp.subscribe("com.shop.sold")(add)
     wamp.subscribe("com.shop.sold")(len)
     assert completed(lambda: app, *words) == offered
+
+
+@pytest.mark.parametrize("name", ["deploy", "outbox"])
+def test_group_without_a_command_shows_its_help(app: Flask, name: str) -> None:
+    result = app.test_cli_runner().invoke(group, [name])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+    assert "\nCommands:\n" in result.stderr
 
 
 def test_completion_keeps_quiet_where_there_is_nothing(tmp_path: Path) -> None:
