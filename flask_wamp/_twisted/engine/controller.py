@@ -22,11 +22,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from .worker import MODULE, import_crossbar
-from .worker import __name__ as WORKER  # noqa: N812
+from .worker import MODULE, PROGRAM, import_crossbar
 
 print_ = builtins.print
 #: Where the address of systemd's socket is for the workers; Crossbar.io would use ``NOTIFY_SOCKET``.
@@ -121,11 +121,14 @@ def stop_in_order(node_controller: Any, limit: float) -> None:
 def run_our_worker(arguments: list[str], _options: Any) -> None:
     """Let the *arguments* of a worker run it as :mod:`.worker` does, where it is this Python's."""
     if arguments[0] == sys.executable and MODULE in arguments:
-        arguments[arguments.index(MODULE)] = WORKER
+        arguments[arguments.index(MODULE)] = PROGRAM
 
 
-def main() -> None:
-    """Run the ``crossbar`` command of this process's arguments."""
+def main(change_worker: Callable[[list[str], Any], None] = run_our_worker) -> None:
+    """Run the ``crossbar`` command of this process's arguments.
+
+    :param change_worker: gets the arguments of each worker, which it may change, and its options.
+    """
     # A signal during the imports, which take long, ends the process without a traceback; the first
     # process of a container is ended by none that it does not handle. Afterwards Crossbar.io stops
     # the node, where it finds Python's own handler.
@@ -145,7 +148,7 @@ def main() -> None:
     limit = float(os.environ.pop(STOP_LIMIT_VARIABLE, STOP_LIMIT))
     stop_in_order(crossbar.node.controller.NodeController, limit)
     node: Any = crossbar.node.node.Node
-    node._extend_worker_args = staticmethod(run_our_worker)  # noqa: SLF001
+    node._extend_worker_args = staticmethod(change_worker)  # noqa: SLF001
     signal.signal(signal.SIGINT, handler)
     builtins.print = print_text
     sys.exit(crossbar.run())

@@ -7,8 +7,7 @@ holds the other side, ends the node.
 Crossbar.io 26.10.1, ``crossbar/node/node.py`` and ``crossbar/node/controller.py``: it starts
 workers together (``enable_parallel_worker_start``), but containers then dial before the router
 listens, and guests start without waiting for anybody; ``crossbar/node/main.py`` refuses a second
-node in a directory by its ``node.pid``; ``_start_native_worker`` of its controller hands the command of
-a worker to ``_extend_worker_args`` before it is run. ``tests/existing/test_reloading.py`` reloads a node with a
+node in a directory by its ``node.pid``. ``tests/existing/test_reloading.py`` reloads a node with a
 container, ``tests/existing/test_reloading_ends.py`` one with a guest.
 """
 
@@ -20,11 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 from . import controller
-from .worker import import_crossbar
+from .worker import FORK, IMPORT, PROGRAM, import_crossbar
 
-#: The program of a worker, the one of a worker that waits, and its argument where a component of the
-#: worker supervises.
-WORKER, WAITING, FORKS = "crossbar.worker.main", "flask_wamp.crossbar.waiting", "--forks"
+#: What gets the arguments of a worker, which it may change, and its options.
+ChangeWorker = Callable[[list[str], Any], None]
 #: The methods that load something into a worker, and the one that starts a guest.
 CONFIGURE, GUEST = "_configure_native_worker_", "_start_guest_worker"
 
@@ -54,8 +52,10 @@ class Event:
             each.callback(None)
 
 
-def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
+def hold_workers(node: Any, node_controller: Any, main: Any) -> ChangeWorker:
     """Let nodes start their workers, and load nothing into them until they are told to.
+
+    Return what lets each worker import meanwhile.
 
     :param node: Crossbar.io's class of nodes.
     :param node_controller: its class of controllers.
@@ -65,7 +65,7 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
     # The node that runs has node.pid; this one removes only its own.
     main._PID_FILENAME = f"node.{os.getpid()}.pid"  # noqa: SLF001
 
-    boot, extend_args = node.boot_from_config, node._extend_worker_args  # noqa: SLF001
+    boot = node.boot_from_config
     configure_router = getattr(node, f"{CONFIGURE}router")
     awaited: set[str] = set()
     supervising: set[str] = set()
@@ -84,13 +84,14 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
         threading.Thread(target=_await_word, args=(word.come,), name="word", daemon=True).start()
         return boot(self, config)
 
-    def import_early(self: Any, args: list[str], options: Any) -> None:
-        extend_args(self, args, options)
+    def import_early(arguments: list[str], options: Any) -> None:
+        controller.run_our_worker(arguments, options)
         # Another reactor than the usual one is Crossbar.io's business.
-        if WORKER in args and "--reactor" not in args and "CROSSBAR_REACTOR" not in os.environ:
-            forks = [FORKS] if args[args.index("--worker") + 1] in supervising else []
-            place = args.index(WORKER)
-            args[place : place + 1] = [WAITING, *forks]
+        other = "reactor" in options or "CROSSBAR_REACTOR" in os.environ
+        if PROGRAM in arguments and not other:
+            worker = arguments[arguments.index("--worker") + 1]
+            place = arguments.index(PROGRAM) + 1
+            arguments.insert(place, FORK if worker in supervising else IMPORT)
 
     def router(self: Any, logname: str, worker_id: str, worker: Any) -> Any:
         def done(result: Any) -> Any:
@@ -110,12 +111,12 @@ def hold_workers(node: Any, node_controller: Any, main: Any) -> None:
         return wait
 
     node.boot_from_config = boot_together
-    node._extend_worker_args = import_early  # noqa: SLF001
     for name in [each for each in vars(node) if each.startswith(CONFIGURE)]:
         if not name.endswith("_common"):
             setattr(node, name, after_routers(getattr(node, name)))
     setattr(node, f"{CONFIGURE}router", router)
     setattr(node_controller, GUEST, after_routers(getattr(node_controller, GUEST)))
+    return import_early
 
 
 def _supervises(component: dict[str, Any]) -> bool:
@@ -142,11 +143,11 @@ def main() -> None:
     import crossbar.node.node
 
     signal.signal(signal.SIGINT, handler)
-    hold_workers(
+    import_early = hold_workers(
         crossbar.node.node.Node, crossbar.node.controller.NodeController, crossbar.node.main
     )
     try:
-        controller.main()
+        controller.main(import_early)
     except SystemExit as ended:
         # Clearing the interpreter of all that Crossbar.io has imported takes a second.
         sys.stdout.flush()

@@ -8,10 +8,15 @@ it; ``tests/node/test_terminal.py`` reads what a terminal shows.
 import importlib
 import os
 import runpy
+import sys
 
 TERMINAL = "/dev/tty"
-#: What Crossbar.io runs as a worker.
-MODULE = "crossbar.worker.main"
+#: What Crossbar.io runs as a worker, and what is run in its place.
+MODULE, PROGRAM = "crossbar.worker.main", "flask_wamp._twisted.engine.worker"
+#: The first argument of a worker that is to import what components need, and of one where a component
+#: supervises; and what has the functions of these names.
+IMPORT, FORK = "--import", "--fork"
+PREPARATION = "flask_wamp.crossbar.waiting"
 
 
 def import_crossbar() -> None:
@@ -27,6 +32,9 @@ def import_crossbar() -> None:
 def main() -> None:
     """Run the worker of this process's arguments."""
     import_crossbar()
+    if sys.argv[1] in (IMPORT, FORK):
+        waiting = importlib.import_module(PREPARATION)
+        waiting.prepare(forks=sys.argv.pop(1) == FORK)
     runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
 
 
