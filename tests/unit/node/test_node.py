@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +54,14 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current directory, which has a node's configuration."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".crossbar").mkdir()
-    (tmp_path / ".crossbar/config.json").write_text(json.dumps(CONFIG))
-    return tmp_path
+def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the current directory, which has a node's configuration, and a short name for sockets."""
+    with tempfile.TemporaryDirectory() as name:
+        monkeypatch.chdir(name)
+        path = Path(name)
+        (path / ".crossbar").mkdir()
+        (path / ".crossbar/config.json").write_text(json.dumps(CONFIG))
+        yield path
 
 
 def test_node_on_port_moves_the_web_transport_and_its_origins() -> None:
