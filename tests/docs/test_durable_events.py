@@ -87,6 +87,7 @@ def test_settings_of_the_page_are_accepted() -> None:
     assert WampConfig.from_mapping(settings).outbox_awaits == {"com.bakery.ordered"}
 
 
+@pytest.mark.slow
 def test_commands_of_the_page_say_what_it_says(project: Path) -> None:
     (console,) = (text for language, _, text in BLOCKS if language == "console")
     flask = [sys.executable, "-m", "flask"]

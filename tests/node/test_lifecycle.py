@@ -34,7 +34,7 @@ from .support import (
     wait_until,
 )
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 
 def service_node() -> CrossbarNode:
@@ -189,7 +189,6 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_log_of_a_start_is_short_and_names_the_page(checkout: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
