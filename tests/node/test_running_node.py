@@ -92,6 +92,16 @@ def running(
         yield Running(program, port, directory)
 
 
+@contextmanager
+def heard(number: signal.Signals) -> Iterator[None]:
+    """Let programs that are started here hear a signal, if these tests run under ``nohup`` as well."""
+    handler = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, handler)
+
+
 def test_systemd_learns_that_the_node_is_ready_when_every_procedure_is_there(
     tmp_path: Path, systemd: Systemd
 ) -> None:
@@ -134,7 +144,7 @@ def test_stop_answers_what_runs_and_is_clean(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_terminal_that_closes_stops_the_node_in_order(tmp_path: Path) -> None:
     """It tells all processes at once, and twice: the shell does, and the kernel."""
-    with running(tmp_path) as node:
+    with heard(signal.SIGHUP), running(tmp_path) as node:
         node.program.wait_for(" is ready at ", timeout=START)
         with connected(node.ws_url) as peer:
             call = peer.start_call("com.stop.slow", 1.0)
