@@ -71,6 +71,10 @@ class Phase:
         self.node_ended = next((at - self.began for at, _ in ends if at >= self.began), None)
         self.node_ready = next((at - self.began for at in starts if at >= self.began), None)
 
+    def _came_before_end(self, call: Call) -> bool:
+        """Tell whether the node that ended has had it: in the next one it waits for a process."""
+        return self.node_ended is None or call.began <= self.began + self.node_ended
+
     def broken(
         self,
         handled: Collection[int],
@@ -90,7 +94,11 @@ class Phase:
             ):
                 rule = f"{self.name} spares {self.spares} calls"
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
-            elif self.spares == "accepted" and call.number in executed:
+            elif (
+                self.spares == "accepted"
+                and call.number in executed
+                and self._came_before_end(call)
+            ):
                 rule = f"{self.name} answers what was executed"
                 yield Violation(rule, f"{call}: {call.answer}", call.began)
             elif call.what in self.untouched:

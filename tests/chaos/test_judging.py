@@ -75,6 +75,8 @@ def test_judging_a_stop_that_does_not_answer_what_was_executed() -> None:
     assert [v.rule for v in met.broken(set(), {0, 1})] == ["fault answers what was executed"]
     assert not list(met.broken(set(), {1}))
     assert not list(phase(failed).broken(set(), {0}))
+    met.node_ended = 0.5
+    assert not list(met.broken(set(), {0, 1})), "the next node has had it"
 
 
 def test_judging_any_call_that_failed_where_all_are_spared() -> None:
