@@ -183,7 +183,6 @@ def test_credentials_that_are_wrong_look_like_those_of_nobody(
 )
 def test_credentials_that_the_application_fails_to_know_are_refused(node: CrossbarNode) -> None:
     assert refusal(node, "wampcra", authid="broken", secret="x") == REFUSED
-    assert refusal(node, "wampcra", authid="a\nb", secret="x") == REFUSED
 
 
 @attempt("login", "reading tickets and passwords in the log", "there are none")

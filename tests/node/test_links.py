@@ -124,8 +124,8 @@ def test_links_200_losses_leave_nothing_behind(
     grown = {
         name: (counts[name], count)
         for name, count in objects().items()
-        # What one loss leaves is 200 times there.
-        if count - counts[name] > LOSSES // 10
+        # What one loss leaves is 200 times there; timers that were canceled hold some others.
+        if count - counts[name] > LOSSES // 2
     }
     assert grown == {}
     wait_until(lambda: len(seen) == WARM + LOSSES, "each event came once")
