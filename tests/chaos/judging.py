@@ -9,6 +9,9 @@ from .ledger import ERROR, PUBLISH, SEND, TIMEOUT, Call, Violation
 
 #: Seconds that a call must have been on its way to count as accepted.
 ACCEPTED_AFTER = 0.25
+#: Seconds that an event that was acknowledged may be on its way to its handler, on a loaded machine: a
+#: process that ends meanwhile has not handled it.
+HANDLED_WITHIN = 0.5
 #: How much longer than promised it may take on a loaded machine.
 PATIENCE = 3.0
 #: Seconds in which some process has had the calls after which it is replaced.
@@ -58,7 +61,7 @@ class Phase:
         self.calls = [
             call
             for call in calls
-            if call.began <= self.over and (not call.is_over or call.answers[0].at >= self.began)
+            if call.began <= self.over and (not call.is_over or _ended(call) >= self.began)
         ]
         firsts = [_first_success(self.calls, way, self.began) for way in ways]
         self.first_success = None if None in firsts else max(at for at in firsts if at) - self.began
@@ -155,6 +158,19 @@ def broken_calm(steady: Sequence[Call], handled: Mapping[int, int]) -> Iterable[
         yield Violation("an event was not handled though nothing was wrong", str(call), call.began)
 
 
+def doubled(
+    calls: Iterable[Call], phases: Sequence[Phase], handled: Mapping[int, int]
+) -> Iterable[Violation]:
+    """Yield events that the application has handled twice, though no process had ended."""
+    for call in calls:
+        if handled.get(call.number, 0) < 2:
+            continue
+        met = [phase for phase in phases if call in phase.calls]
+        if all(phase.spares == "all" for phase in met):
+            name = ", ".join(phase.name for phase in met) or "nothing"
+            yield Violation(f"{name} doubles no event", str(call), call.began)
+
+
 def never_recycled(recycled: int, seconds: float) -> Iterable[Violation]:
     """Yield a violation where no process was replaced after so many calls though there was time.
 
@@ -201,6 +217,11 @@ def tally(calls: Sequence[Call]) -> dict[str, Any]:
         "timeouts": sum(call.is_over and call.answers[0].outcome == TIMEOUT for call in calls),
         "no answer": sum(not call.is_over for call in calls),
     }
+
+
+def _ended(call: Call) -> float:
+    """Return when a call had its answer, and an event is with its handler."""
+    return call.answers[0].at + (HANDLED_WITHIN if call.kind in (PUBLISH, SEND) else 0.0)
 
 
 def _has_failed(call: Call) -> bool:

@@ -14,6 +14,7 @@ from .judging import (
     Outcome,
     Phase,
     broken_calm,
+    doubled,
     events,
     never_recycled,
     steady_calls,
@@ -130,6 +131,7 @@ def judged(on: Field, phases: list[Phase], began: float, patience: float = PATIE
         *broken_events(everything, on.event_witness),
         *broken_durables(everything, committed, on.durable_witness),
         *broken_calm(steady, handled),
+        *doubled(calls, phases, handled),
         *(broken for phase in phases for broken in phase.broken(handled, executed, patience)),
     ]
     return Outcome(

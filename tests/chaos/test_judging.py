@@ -2,7 +2,7 @@
 
 import pytest
 
-from .judging import Phase, broken_calm, events, never_recycled, steady_calls, tally
+from .judging import Phase, broken_calm, doubled, events, never_recycled, steady_calls, tally
 from .ledger import CALL, ERROR, PUBLISH, RESULT, SEND, TIMEOUT, Answer, Call
 
 BEGAN, OVER = 100.0, 110.0
@@ -48,6 +48,21 @@ def test_judging_takes_the_calls_that_were_under_way() -> None:
     met = phase(before, across, inside, behind)
     assert met.calls == [across, inside]
     assert steady_calls([before, across, inside, behind], [met]) == [before, behind]
+
+
+def test_judging_takes_the_events_that_were_on_their_way_to_their_handler() -> None:
+    event, earlier = call(0, 99.4, 99.6, kind=PUBLISH), call(1, 99.2, 99.4, kind=PUBLISH)
+    assert phase(event, earlier, call(2, 99.4, 99.6)).calls == [event]
+
+
+def test_judging_an_event_that_was_handled_twice() -> None:
+    event = call(0, 101, 102, kind=PUBLISH)
+    died, spared = phase(event), phase(event, spares="all")
+    assert [v.rule for v in doubled([event], [], {0: 2})] == ["nothing doubles no event"]
+    assert [v.rule for v in doubled([event], [spared], {0: 2})] == ["fault doubles no event"]
+    assert not list(doubled([event], [died], {0: 2}))
+    assert not list(doubled([event], [died, spared], {0: 2}))
+    assert not list(doubled([event], [], {0: 1}))
 
 
 def test_judging_first_success_is_that_of_the_slowest_way() -> None:
