@@ -4,7 +4,7 @@ import itertools
 import json
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psutil
@@ -198,9 +198,13 @@ def is_served(fort: Fort) -> bool:
 )
 def test_connections_have_a_limit(fort: Fort) -> None:
     with ExitStack() as stack:
-        crowd = [stack.enter_context(tcp(fort.node)) for _ in range(2200)]
+        crowd = []
+        for _ in range(2200):
+            # Of those beyond the limit some are closed before they know that they are open.
+            with suppress(ConnectionResetError):
+                crowd.append(stack.enter_context(tcp(fort.node)))
         assert not is_served(fort)
-        assert all(read_to_end(connection) == b"" for connection in crowd[-100:])
+        assert all(read_to_end(connection) == b"" for connection in crowd[2000:])
         for connection in crowd[:100]:
             upgrade(connection, "ws")
             upgraded(connection)
