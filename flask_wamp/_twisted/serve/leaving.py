@@ -85,7 +85,7 @@ def until_left(session: Session, reactor: Any, seconds: float) -> "Deferred[None
     """Return what fires when *session* has ended, or after so many seconds."""
     over: Deferred[None] = Deferred()
 
-    def end(*_details: Any) -> None:
+    def end(*_details: Any, **_how: Any) -> None:
         if not over.called:
             over.callback(None)
 

@@ -6,7 +6,7 @@ import pytest
 from autobahn.wamp import message
 from twisted.internet.task import Clock
 
-from flask_wamp._twisted.serve.leaving import ANSWER_WITHIN, NODE_STOPPING, node_stops
+from flask_wamp._twisted.serve.leaving import ANSWER_WITHIN, NODE_STOPPING, node_stops, until_left
 
 from ..doubles import Transport, joined
 
@@ -61,3 +61,15 @@ def test_a_session_that_has_ended_asks_nobody() -> None:
     node_stops(session, Clock()).addBoth(said.append)
     assert said == [True]
     assert transport.sent == []
+
+
+def test_the_end_of_a_session_is_told_once_by_whatever_tells_it_first() -> None:
+    """Autobahn tells it twice, the second time with how."""
+    transport = Transport()
+    session: Any = joined(transport)
+    told: list[Any] = []
+    failed: list[Any] = []
+    until_left(session, Clock(), 10).addCallback(told.append)
+    transport.lose()
+    session.fire("disconnect", session, was_clean=False).addErrback(failed.append)
+    assert (told, failed) == ([None], [])
