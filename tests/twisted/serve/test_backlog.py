@@ -59,6 +59,28 @@ def kept(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> Kept:
     return Kept(turns)
 
 
+class Disk:
+    """Where the spill writes; *is_full* at first."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Return the disk, of a backlog that writes three at a time."""
+    disk, write = Disk(), Spill.write
+
+    def write_unless_full(spill: Spill, records: Sequence[bytes]) -> None:
+        if disk.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(spill, records)
+
+    monkeypatch.setattr(Spill, "write", write_unless_full)
+    monkeypatch.setattr(backlog_module, "WORTH_RECORDS", 3)
+    return disk
+
+
 def test_backlog_in_memory_needs_no_disk(kept: Kept) -> None:
     kept.put(range(4))
     assert kept.take(4) == [0, 1, 2, 3]
@@ -115,24 +137,15 @@ def test_backlog_does_not_wait_for_a_slow_disk(kept: Kept, monkeypatch: pytest.M
 
 
 def test_backlog_full_disk_loses_nothing_and_is_tried_again(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "REST", 0.0)
-    write, is_full = Spill.write, True
-
-    def write_unless_full(spill: Spill, records: Sequence[bytes]) -> None:
-        if is_full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(spill, records)
-
-    monkeypatch.setattr(backlog_module, "WORTH_RECORDS", 3)
-    monkeypatch.setattr(Spill, "write", write_unless_full)
     kept.put(range(10))
     kept.turns.run_until(lambda: kept.backlog.failure)
     assert kept.is_behind()
     assert "No space left" in str(kept.backlog.failure)
     assert kept.take(2) == [0, 1]
-    is_full = False
+    disk.is_full = False
     assert kept.take(1) == [2]
     kept.settle()
     kept.put(range(10, 20))
@@ -143,25 +156,16 @@ def test_backlog_full_disk_loses_nothing_and_is_tried_again(
 
 
 def test_backlog_disk_that_was_full_takes_what_comes_later(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However little that is, and though nothing is taken, since nothing more comes until it has."""
     monkeypatch.setattr(backlog_module, "REST", 0.01)
-    write, is_full = Spill.write, True
-
-    def write_unless_full(spill: Spill, records: Sequence[bytes]) -> None:
-        if is_full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(spill, records)
-
-    monkeypatch.setattr(backlog_module, "WORTH_RECORDS", 3)
-    monkeypatch.setattr(Spill, "write", write_unless_full)
     kept.put(range(7))
     kept.turns.run_until(kept.is_behind)
-    is_full = False
+    disk.is_full = False
     kept.turns.run_until(lambda: not kept.is_behind())
     assert kept.take(7) == list(range(7))
-    is_full = True
+    disk.is_full = True
     kept.put(range(7))
     kept.turns.run_until(kept.is_behind)
     assert kept.take(7) == list(range(7))

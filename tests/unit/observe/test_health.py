@@ -100,6 +100,16 @@ def made(router: Router, config: dict[str, Any] | None = None, **options: Any) -
     return app
 
 
+def keeping(router: Router, connection: Callable[[], sqlite3.Connection]) -> Flask:
+    """Return an application with the blueprint and an outbox."""
+    app = Flask("shop")
+    wamp = WAMP(app)
+    wamp.outbox(connection)
+    state_of(app).slot.attach(router)
+    app.register_blueprint(health())
+    return app
+
+
 @pytest.fixture
 def http(app: Flask) -> FlaskClient:
     """Return what asks from this machine."""
@@ -193,12 +203,8 @@ def test_durable_events_that_wait_for_long_are_missing(
     router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "KEPT", 0.0)
-    app = Flask("shop")
-    wamp = WAMP(app)
-    state_of(app).slot.attach(router)
-    app.register_blueprint(health())
     connection = sqlite3.connect(tmp_path / "shop.sqlite")
-    wamp.outbox(lambda: connection)
+    app = keeping(router, lambda: connection)
     http = app.test_client()
     with closing(connection), app.app_context():
         assert ask(http)[0] == 200
@@ -224,13 +230,8 @@ def test_database_that_hangs_costs_no_more_than_a_look(
     router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "KEPT", 0.0)
-    app = Flask("shop")
-    wamp = WAMP(app)
-    state_of(app).slot.attach(router)
-    app.register_blueprint(health())
     connection = sqlite3.connect(tmp_path / "shop.sqlite")
-    wamp.outbox(lambda: connection)
-    http = app.test_client()
+    http = keeping(router, lambda: connection).test_client()
     with closing(connection), closing(sqlite3.connect(tmp_path / "shop.sqlite")) as other:
         other.execute("BEGIN EXCLUSIVE")
         before = {thread.ident for thread in threading.enumerate()}
